@@ -1,0 +1,1 @@
+"""Thin ROS 2 nodes: parameters, messages and TF in and out; no algorithms."""

@@ -1,0 +1,45 @@
+"""Starts one node as a process: initialise, spin on several threads, and leave quietly on Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from grasp_pose_net.exceptions import GraspPoseNetError
+
+
+def run(make_node: Callable[[], Node], threads: int = 4) -> None:
+    """Spin the node until SIGINT or SIGTERM; a wrong configuration ends the process with one line and status 1."""
+    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    node = None
+    executor = MultiThreadedExecutor(num_threads=threads)
+    try:
+        node = make_node()
+        executor.add_node(node)
+        node.get_logger().info("ready")
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except GraspPoseNetError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+    finally:
+        # a second signal must not cut the clean-up short
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        executor.shutdown(timeout_sec=1.0)
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
