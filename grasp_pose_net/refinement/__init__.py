@@ -1,0 +1,24 @@
+"""Candidate -> grasp without penetration, and the descent that grasp synthesis shares with it."""
+
+from grasp_pose_net.refinement.arrays import Box, Plane
+from grasp_pose_net.refinement.descent import Descended, Descent, Energy, descend, evaluate, warm_up
+from grasp_pose_net.refinement.postures import Postures, contact_jacobian, postures
+from grasp_pose_net.refinement.refine import Refined, Refinement, paper_objective, refine
+
+__all__ = [
+    "Box",
+    "Descended",
+    "Descent",
+    "Energy",
+    "Plane",
+    "Postures",
+    "Refined",
+    "Refinement",
+    "contact_jacobian",
+    "descend",
+    "evaluate",
+    "paper_objective",
+    "postures",
+    "refine",
+    "warm_up",
+]

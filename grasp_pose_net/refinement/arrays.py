@@ -1,0 +1,103 @@
+"""Hands and scenes as the plain arrays that the kernel reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grasp_pose_net.hand import Hand
+from grasp_pose_net.refinement.kernel import HandArrays, Scene
+from grasp_pose_net.shapes import SignedDistanceField
+
+# A plane that nothing can be beyond: 0 . p >= -1.
+_NO_PLANE = np.array([0.0, 0.0, 0.0, -1.0])
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Support plane, object frame: the hand stays where normal . p >= offset."""
+
+    normal: tuple[float, float, float]
+    offset: float
+
+
+@dataclass(frozen=True)
+class Box:
+    """Solid box that the hand stays out of, object frame."""
+
+    T_object_box: NDArray[np.float64]  # (4, 4) pose of the box's centre
+    size: tuple[float, float, float]  # [m] full side lengths
+
+
+def hand_arrays(hand: Hand) -> HandArrays:
+    """Plain arrays of `hand`: spheres sorted by link, self pairs sorted by pair of links."""
+    tree, contacts, spheres = hand.tree, hand.contacts, hand.spheres
+    order = np.argsort(spheres.link, kind="stable")
+    link = np.asarray(spheres.link, np.int64)[order]
+    position, radius = _floats(spheres.position)[order], _floats(spheres.radius)[order]
+    start = np.searchsorted(link, np.arange(len(tree.parent) + 1))
+    centre, bound = _bounds(position, radius, start)
+    pair, group, group_start = _grouped(np.argsort(order)[np.asarray(hand.self_pairs, np.int64)], link)
+    return HandArrays(
+        parent=np.array(tree.parent, np.int64),
+        dof=np.array(tree.dof, np.int64),
+        ratio=_floats(tree.ratio),
+        rotation=_floats(tree.rotation),
+        translation=_floats(tree.translation),
+        axis=_floats(tree.axis),
+        lower=_floats(hand.lower),
+        upper=_floats(hand.upper),
+        contact_link=np.array(contacts.link, np.int64),
+        contact_position=_floats(contacts.position),
+        contact_normal=_floats(contacts.normal),
+        sphere_link=link,
+        sphere_start=start,
+        sphere_position=position,
+        sphere_radius=radius,
+        bound_centre=centre,
+        bound_radius=bound,
+        pair=pair,
+        group=group,
+        group_start=group_start,
+    )
+
+
+def scene(field: SignedDistanceField, plane: Plane | None = None, obstacles: tuple[Box, ...] = ()) -> Scene:
+    """What the kernel sees of an object, its support plane and its neighbours."""
+    values = np.asarray(field.values, np.float32).view()
+    values.setflags(write=False)  # always, so that one compiled version serves every field
+    boxes = np.empty((len(obstacles), 15))
+    for row, box in zip(boxes, obstacles, strict=True):
+        row[:3], row[3:12] = box.T_object_box[:3, 3], box.T_object_box[:3, :3].reshape(-1)
+        row[12:] = 0.5 * np.asarray(box.size)
+    flat = _NO_PLANE.copy() if plane is None else np.array([*plane.normal, plane.offset], np.float64)
+    return Scene(values, _floats(field.origin), float(field.spacing), flat, boxes)
+
+
+def _floats(values: NDArray) -> NDArray[np.float64]:
+    """Fresh contiguous float64 copy."""
+    return np.array(values, np.float64, order="C")
+
+
+def _bounds(position: NDArray, radius: NDArray, start: NDArray) -> tuple[NDArray, NDArray]:
+    """Sphere around all spheres of each link: centre (L, 3), radius (L,), -1 where a link has none."""
+    links = len(start) - 1
+    centre, bound = np.zeros((links, 3)), np.full(links, -1.0)
+    for link in range(links):
+        own = slice(start[link], start[link + 1])
+        if start[link] < start[link + 1]:
+            centre[link] = 0.5 * (position[own].min(0) + position[own].max(0))
+            bound[link] = (np.linalg.norm(position[own] - centre[link], axis=1) + radius[own]).max()
+    return centre, bound
+
+
+def _grouped(pair: NDArray, link: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Pairs (N, 2) sorted by their links, the links of each run (G, 2), and where runs start (G + 1,)."""
+    if len(pair) == 0:
+        return np.empty((0, 2), np.int64), np.empty((0, 2), np.int64), np.zeros(1, np.int64)
+    pair = pair[np.lexsort((link[pair[:, 1]], link[pair[:, 0]]))]
+    links = link[pair]
+    first = np.flatnonzero(np.r_[True, (links[1:] != links[:-1]).any(1)])
+    return np.ascontiguousarray(pair), np.ascontiguousarray(links[first]), np.r_[first, len(pair)]

@@ -1,0 +1,211 @@
+"""Gradient descent of many candidates at once: what to weigh, how long, and over how many threads."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grasp_pose_net.hand import Hand
+from grasp_pose_net.refinement import kernel
+from grasp_pose_net.refinement.arrays import Box, Plane, hand_arrays, scene
+from grasp_pose_net.shapes import SignedDistanceField
+
+# Candidates a thread takes at a time: small enough to share the work, large enough to hide the call.
+_CHUNK = 4
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Weights of the energy's terms; pairs go linearly from start to end of a descent.
+
+    E = contact * sum w d^2 / (d^2 + reach^2) + normal * sum w reach^2 / (d^2 + reach^2) (1 + n_hand . n_object)
+      + penetration * sum depth^2 + self_penetration * sum depth^2 + anchor * |x - start|^2
+
+    with d the signed distance of a contact point, w its weight, depth that of a collision sphere grown by
+    `clearance_m`, and |x - start| in units of 0.1 m, 0.7 rad (palm) and 1 rad (joints).
+    """
+
+    contact: float = 1.0
+    normal: float = 0.3
+    reach_m: tuple[float, float] = (0.040, 0.012)
+    penetration: tuple[float, float] = (2e3, 2e5)
+    self_penetration: tuple[float, float] = (2e3, 2e5)
+    clearance_m: float = 0.0
+    anchor: float = 0.0
+
+
+@dataclass(frozen=True)
+class Descent:
+    """One run of Adam over an energy.
+
+    Attributes:
+        iterations: at most this many steps.
+        step: first step in units of the tangent (0.1 m, 0.7 rad, 1 rad); falls along a cosine to 5 %.
+        noise: half width of the uniform shake of each step, same units; fades over the first half.
+        stop_depth_m: end as soon as nothing is deeper than this; None = never early.
+    """
+
+    energy: Energy = Energy()
+    iterations: int = 300
+    step: float = 0.03
+    noise: float = 0.0
+    stop_depth_m: float | None = None
+
+
+@dataclass(frozen=True)
+class Descended:
+    """Result of a descent: pose vectors x (B, 7 + D), worst depths (B, 4) [m] by `kernel.DEPTHS`, steps (B,)."""
+
+    x: NDArray[np.float64]
+    depths: NDArray[np.float64]
+    iterations: NDArray[np.int64]
+
+
+def descend(
+    hand: Hand,
+    field: SignedDistanceField,
+    x: NDArray[np.floating],
+    descent: Descent,
+    *,
+    plane: Plane | None = None,
+    obstacles: tuple[Box, ...] = (),
+    weights: NDArray[np.floating] | None = None,
+    seed: int = 0,
+) -> Descended:
+    """Descend the energy from each pose vector on its own.
+
+    Args:
+        hand: the hand.
+        field: signed distance field of the object.
+        x: (B, 7 + D) pose vectors to start from, object frame; not modified.
+        descent: energy and schedule.
+        plane: support plane to stay above.
+        obstacles: boxes to stay out of.
+        weights: (B, P) or (P,) weight of each contact point; all 1 if left out.
+        seed: of the shake; candidate b uses (seed, b), whatever the batch's size.
+
+    Returns:
+        Final pose vectors with joints inside their limits. Depths are measured without clearance.
+
+    Raises:
+        ValueError: x or weights have the wrong shape.
+    """
+    moved = checked(hand, x)
+    hand_data, scene_data = hand_arrays(hand), scene(field, plane, obstacles)
+    point_weight = _point_weights(weights, len(moved), len(hand_data.contact_link))
+    seeds = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] + np.arange(len(moved), dtype=np.uint64) * 977
+    depths, spent = np.empty((len(moved), len(kernel.DEPTHS))), np.empty(len(moved), np.int64)
+    first, last = _weights(descent.energy, 0), _weights(descent.energy, 1)
+    stop = -1.0 if descent.stop_depth_m is None else descent.stop_depth_m
+    schedule = (float(descent.iterations), descent.step, descent.noise, stop)
+
+    def run(part: slice) -> None:
+        kernel.descend_batch(
+            hand_data, scene_data, first, last, schedule,
+            point_weight[part], moved[part], seeds[part], depths[part], spent[part],
+        )  # fmt: skip
+
+    over_threads(run, len(moved))
+    return Descended(moved, depths, spent)
+
+
+def evaluate(
+    hand: Hand,
+    field: SignedDistanceField,
+    x: NDArray[np.floating],
+    energy: Energy,
+    *,
+    plane: Plane | None = None,
+    obstacles: tuple[Box, ...] = (),
+    start: NDArray[np.floating] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Energy with the end weights at pose vectors, its gradient, and worst depths.
+
+    Args:
+        hand: the hand.
+        field: signed distance field of the object.
+        x: (B, 7 + D) pose vectors, object frame.
+        energy: the weights.
+        plane: support plane.
+        obstacles: boxes.
+        start: (B, 7 + D) where the anchor is; x itself if left out.
+
+    Returns:
+        Energy (B,), gradient (B, 6 + D) along the tangent (position, rotation vector in the base frame, joints),
+        and depths (B, 4) [m] by `kernel.DEPTHS`, negative where free.
+    """
+    at = checked(hand, x)
+    origin = at if start is None else checked(hand, start)
+    hand_data, scene_data = hand_arrays(hand), scene(field, plane, obstacles)
+    value, gradient = np.empty(len(at)), np.empty((len(at), at.shape[1] - 1))
+    depths = np.empty((len(at), len(kernel.DEPTHS)))
+    point_weight = _point_weights(None, len(at), len(hand_data.contact_link))
+    weights = _weights(energy, 1)
+    kernel.evaluate_batch(hand_data, scene_data, weights, point_weight, at, origin, value, gradient, depths)
+    return value, gradient, depths
+
+
+def warm_up(hand: Hand, field: SignedDistanceField) -> None:
+    """Compile (or load from numba's cache) everything that a first request would wait for."""
+    from grasp_pose_net.refinement.postures import postures
+
+    x = np.zeros((1, hand.size))
+    x[0, 3] = 1.0
+    descend(hand, field, x, Descent(iterations=1))
+    evaluate(hand, field, x, Energy())
+    postures(hand, field, x)
+
+
+def checked(hand: Hand, x: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Copy of pose vectors with unit quaternions and joints inside their limits.
+
+    Raises:
+        ValueError: x is not (B, 7 + D), or a quaternion has no length.
+    """
+    if x.ndim != 2 or x.shape[1] != hand.size:
+        raise ValueError(f"x: expected (B, {hand.size}), got {x.shape}")
+    copy = np.array(x, np.float64, order="C")
+    length = np.linalg.norm(copy[:, 3:7], axis=1, keepdims=True)
+    if not (length > 1e-9).all():
+        raise ValueError(f"x: quaternion of row {int(np.argmin(length))} has no length")
+    copy[:, 3:7] /= length
+    copy[:, 7:] = np.clip(copy[:, 7:], hand.lower, hand.upper)
+    return copy
+
+
+def over_threads(run, count: int) -> None:  # type: ignore[no-untyped-def]
+    """Call run(slice) for chunks of range(count) on all cores; the kernel holds no interpreter lock."""
+    parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
+    with ThreadPoolExecutor(max_workers=max(1, min(len(parts), thread_count()))) as pool:
+        list(pool.map(run, parts))
+
+
+def thread_count() -> int:
+    """Threads to use: OMP_NUM_THREADS if set, else the cores this process may run on."""
+    return int(os.environ.get("OMP_NUM_THREADS", 0)) or len(os.sched_getaffinity(0))
+
+
+def _point_weights(weights: NDArray[np.floating] | None, count: int, points: int) -> NDArray[np.float64]:
+    """Weights of contact points as (B, P)."""
+    if weights is None:
+        return np.ones((count, points))
+    if weights.shape not in ((points,), (count, points)):
+        raise ValueError(f"weights: expected ({points},) or ({count}, {points}), got {weights.shape}")
+    return np.ascontiguousarray(np.broadcast_to(weights, (count, points)), np.float64)
+
+
+def _weights(energy: Energy, end: int) -> kernel.Weights:
+    """The kernel's weights at the start (0) or end (1) of a descent."""
+    return kernel.Weights(
+        contact=float(energy.contact),
+        normal=float(energy.normal),
+        reach=energy.reach_m[end],
+        penetration=float(energy.penetration[end]),
+        self_penetration=float(energy.self_penetration[end]),
+        clearance=float(energy.clearance_m),
+        anchor=float(energy.anchor),
+    )

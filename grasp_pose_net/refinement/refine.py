@@ -1,0 +1,115 @@
+"""Refinement: from a network's candidates to grasps that touch and do not penetrate.
+
+Two descents of the same kernel. First the objective: the paper's beta |x* - f(o)|^2 + (1 - beta) L_collision, with
+self-collision, support plane and obstacles among the collisions, and a term that closes the finger pads onto the
+surface (set `energy.contact` and `energy.normal` to 0 for the paper's objective alone). Then pure descent of the
+collisions until nothing penetrates, and an honest flag where something still does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grasp_pose_net.hand import Hand
+from grasp_pose_net.refinement.arrays import Box, Plane
+from grasp_pose_net.refinement.descent import Descent, Energy, descend
+from grasp_pose_net.shapes import SignedDistanceField
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """How candidates are refined.
+
+    Attributes:
+        objective: the first descent.
+        separation: the second, which ends early where nothing penetrates.
+        tolerance_m: deepest penetration that still counts as none.
+    """
+
+    objective: Descent = Descent(
+        energy=Energy(
+            reach_m=(0.030, 0.012), penetration=(5e3, 2e5), self_penetration=(5e3, 2e5), clearance_m=0.0005, anchor=0.05
+        ),
+        iterations=150,
+        step=0.03,
+    )
+    separation: Descent = Descent(
+        energy=Energy(
+            contact=0.0, normal=0.0, penetration=(2e5, 2e5), self_penetration=(2e5, 2e5), clearance_m=0.0005
+        ),
+        iterations=60,
+        step=0.003,
+        stop_depth_m=0.0005,
+    )
+    tolerance_m: float = 0.001
+
+
+@dataclass(frozen=True)
+class Refined:
+    """Refined candidates, in the order they came.
+
+    Attributes:
+        x: (B, 7 + D) pose vectors, object frame.
+        ok: (B,) whether nothing penetrates more than the tolerance.
+        object_m, self_m, plane_m, obstacle_m: (B,) worst depth of the collision spheres [m], 0 where free.
+    """
+
+    x: NDArray[np.float64]
+    ok: NDArray[np.bool_]
+    object_m: NDArray[np.float64]
+    self_m: NDArray[np.float64]
+    plane_m: NDArray[np.float64]
+    obstacle_m: NDArray[np.float64]
+
+
+def refine(
+    hand: Hand,
+    field: SignedDistanceField,
+    x: NDArray[np.floating],
+    plane: Plane | None = None,
+    obstacles: tuple[Box, ...] = (),
+    config: Refinement | None = None,
+) -> Refined:
+    """Refine candidates of one object, all at once.
+
+    Args:
+        hand: the hand.
+        field: signed distance field of the object.
+        x: (B, 7 + D) candidates, object frame; not modified.
+        plane: support plane that hand and forearm stay above.
+        obstacles: boxes that they stay out of.
+        config: objective and tolerance.
+    """
+    config = config or Refinement()
+    closed = descend(hand, field, x, config.objective, plane=plane, obstacles=obstacles)
+    final = descend(hand, field, closed.x, config.separation, plane=plane, obstacles=obstacles)
+    depths = np.maximum(final.depths, 0.0)
+    return Refined(final.x, (depths <= config.tolerance_m).all(1), *depths.T)
+
+
+def paper_objective(beta: float, iterations: int = 150) -> Descent:
+    """The paper's run-time objective: beta |x* - f(o)|^2 + (1 - beta) L_collision, and no closing term.
+
+    Args:
+        beta: weight of staying close to the network's candidate, 0 to 1.
+        iterations: steps.
+
+    Raises:
+        ValueError: beta is outside 0 to 1.
+    """
+    if not 0.0 <= beta <= 1.0:
+        raise ValueError(f"beta: expected a number from 0 to 1, got {beta}")
+    base = Refinement().objective
+    weight = 2e5 * (1.0 - beta)
+    energy = replace(
+        base.energy,
+        contact=0.0,
+        normal=0.0,
+        anchor=beta,
+        penetration=(weight, weight),
+        self_penetration=(weight, weight),
+    )
+    return replace(base, energy=energy, iterations=iterations)
