@@ -1,0 +1,9 @@
+"""What a hand is: kinematics, contact points, collision shapes, and the pose vector x."""
+
+from grasp_pose_net.hand.hand import Hand
+from grasp_pose_net.hand.kinematics import Kinematics
+from grasp_pose_net.hand.points import Contacts, LinkPoints, Spheres
+from grasp_pose_net.hand.primitives import Shape
+from grasp_pose_net.hand.tree import KinematicTree
+
+__all__ = ["Contacts", "Hand", "Kinematics", "KinematicTree", "LinkPoints", "Shape", "Spheres"]

@@ -1,0 +1,197 @@
+"""What a hand is: one immutable object, loaded from a hand.yaml and the URDF it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+import trimesh
+
+from grasp_pose_net.config import load_yaml
+from grasp_pose_net.hand.description import HandDescription
+from grasp_pose_net.hand.kinematics import Kinematics
+from grasp_pose_net.hand.points import Array, Contacts, Index, LinkPoints, ReadOnlyArrays, Spheres
+from grasp_pose_net.hand.primitives import Shape, exposed_points, shape_mesh
+from grasp_pose_net.hand.spheres import collision_pairs, fill
+from grasp_pose_net.hand.tree import Drive, KinematicTree, build_tree
+from grasp_pose_net.hand.urdf import Urdf, parse_urdf
+from grasp_pose_net.models import expand_xacro, hand_file
+
+SURFACE_SPACING_M = 0.005
+TIP_COLOUR, LINK_COLOUR = (217, 158, 89, 255), (120, 126, 135, 255)
+
+
+@dataclass(frozen=True, eq=False)
+class Hand(ReadOnlyArrays):
+    """A hand; the pose vector is x = [base position (3) m, base quat_wxyz (4), independent joints (J) rad].
+
+    Attributes:
+        name: as in hand.yaml.
+        urdf: URDF text, xacro expanded.
+        root_link: the link that a robot carries.
+        base_link: the link whose pose x begins with.
+        palm_normal: (3,) where the palm looks, in the base frame; the hand approaches an object this way.
+        finger_axis: (3,) where straight fingers point, in the base frame.
+        grasp_centre: (3,) [m] where a grasped object is about to be, in the base frame.
+        joint_names: all movable joints, in the URDF's order.
+        independent_names: the J joints of x, in its order.
+        lower: (J,) [rad] limits of the independent joints, coupled joints taken into account.
+        upper: (J,) [rad].
+        open_joints: (J,) [rad] posture that receives an object.
+        closing: (J,) weight and sense of each joint when the hand closes.
+        tree: links and joints, rooted at the base link.
+        shapes: collision primitives.
+        contacts: points that may touch an object.
+        digit_names: what ``contacts.digit`` counts.
+    """
+
+    name: str
+    urdf: str
+    root_link: str
+    base_link: str
+    palm_normal: Array
+    finger_axis: Array
+    grasp_centre: Array
+    joint_names: tuple[str, ...]
+    independent_names: tuple[str, ...]
+    lower: Array
+    upper: Array
+    open_joints: Array
+    closing: Array
+    tree: KinematicTree
+    shapes: tuple[Shape, ...]
+    contacts: Contacts
+    digit_names: tuple[str, ...]
+    _expansion: Array  # (all joints, J): all = _expansion @ independent + _offset
+    _offset: Array
+
+    @classmethod
+    def load(cls, name: str) -> Hand:
+        """Load a hand by the name of its folder in ``models/hands`` or by the path of a hand.yaml.
+
+        Raises:
+            ConfigError: naming the file, the entry and what is valid.
+        """
+        path = hand_file(name)
+        description = load_yaml(path, HandDescription)
+        text = expand_xacro(path.parent / description.urdf)
+        urdf = parse_urdf(text)
+        description.check(urdf, str(path))
+        return _build(description, urdf, text)
+
+    @property
+    def size(self) -> int:
+        """Length of the pose vector."""
+        return 7 + len(self.independent_names)
+
+    @cached_property
+    def T_base_root(self) -> Array:
+        """(4, 4) pose of the root link in the base link."""
+        return self._poses(self._x_open())[self.tree.index(self.root_link)]
+
+    @cached_property
+    def spheres(self) -> Spheres:
+        """Spheres that fill the collision shapes."""
+        return fill(self.shapes, self.tree)
+
+    @cached_property
+    def self_pairs(self) -> Index:
+        """(N, 2) pairs of ``spheres`` whose overlap means that the hand hits itself."""
+        x = torch.tensor(self._x_open())[None]
+        centres = Kinematics(self, torch.float64).points(x, self.spheres)[0].numpy()
+        return collision_pairs(self.spheres, self.tree, centres)
+
+    @cached_property
+    def surface(self) -> LinkPoints:
+        """Points on the skin of all links but the root, about every 5 mm."""
+        links, positions = [], []
+        for index, name in enumerate(self.tree.names):
+            shapes = tuple(shape for shape in self.shapes if shape.link == name)
+            if shapes and name != self.root_link:
+                positions.append(exposed_points(shapes, SURFACE_SPACING_M))
+                links.append(np.full(len(positions[-1]), index))
+        return LinkPoints(np.concatenate(links), np.concatenate(positions))
+
+    def all_joints(self, joints: Array) -> Array:
+        """Angles (..., all) [rad] of ``joint_names`` from independent angles (..., J)."""
+        return np.asarray(joints, float) @ self._expansion.T + self._offset
+
+    def independent_joints(self, angles: Array) -> Array:
+        """Angles (..., J) [rad] of ``independent_names`` from those of all joints (..., all)."""
+        return np.asarray(angles, float)[..., [self.joint_names.index(name) for name in self.independent_names]]
+
+    def mesh(self, x: Array) -> trimesh.Trimesh:
+        """Coloured mesh of the collision shapes at a pose vector x (7 + J,), for pictures."""
+        poses = self._poses(x)
+        tips = set(self.tree.names) - {self.tree.names[parent] for parent in self.tree.parent if parent >= 0}
+        parts = []
+        for shape in self.shapes:
+            part = shape_mesh(shape)
+            part.apply_transform(poses[self.tree.index(shape.link)])
+            is_tip = shape.link in tips and shape.link != self.root_link
+            part.visual.face_colors = TIP_COLOUR if is_tip else LINK_COLOUR
+            parts.append(part)
+        return trimesh.util.concatenate(parts)
+
+    def _x_open(self) -> Array:
+        return np.concatenate([[0, 0, 0, 1, 0, 0, 0], self.open_joints])
+
+    def _poses(self, x: Array) -> Array:
+        """Poses (L, 4, 4) of the links at a pose vector (7 + J,)."""
+        return Kinematics(self, torch.float64).link_poses(torch.tensor(np.asarray(x, float))[None])[0].numpy()
+
+
+def _build(description: HandDescription, urdf: Urdf, text: str) -> Hand:
+    movable = [joint for joint in urdf.joints if joint.movable]
+    drives = _drives(description)
+    tree = build_tree(urdf, description.base_link, drives)
+    count = len(description.independent)
+    expansion, lower, upper = np.zeros((len(movable), count)), np.full(count, -np.inf), np.full(count, np.inf)
+    for row, joint in enumerate(movable):
+        drive = drives[joint.name]
+        if drive.dof >= 0:
+            expansion[row, drive.dof] = drive.ratio
+            bounds = sorted((joint.lower / drive.ratio, joint.upper / drive.ratio))
+            lower[drive.dof] = max(lower[drive.dof], bounds[0])
+            upper[drive.dof] = min(upper[drive.dof], bounds[1])
+    return Hand(
+        name=description.name,
+        urdf=text,
+        root_link=urdf.root_link,
+        base_link=description.base_link,
+        palm_normal=np.array(description.palm_normal),
+        finger_axis=np.array(description.finger_axis),
+        grasp_centre=np.array(description.grasp_centre),
+        joint_names=tuple(joint.name for joint in movable),
+        independent_names=tuple(description.independent),
+        lower=lower,
+        upper=upper,
+        open_joints=np.array([joint.open for joint in description.independent.values()]),
+        closing=np.array([joint.closing for joint in description.independent.values()]),
+        tree=tree,
+        shapes=urdf.shapes,
+        contacts=_contacts(description, tree),
+        digit_names=tuple(description.contacts),
+        _expansion=expansion,
+        _offset=np.array([drives[joint.name].angle for joint in movable]),
+    )
+
+
+def _drives(description: HandDescription) -> dict[str, Drive]:
+    """What turns each movable joint of the URDF."""
+    index = {name: place for place, name in enumerate(description.independent)}
+    drives = {name: Drive(place, 1.0) for name, place in index.items()}
+    drives |= {name: Drive(index[coupled.joint], coupled.ratio) for name, coupled in description.coupled.items()}
+    return drives | {name: Drive(angle=angle) for name, angle in description.fixed.items()}
+
+
+def _contacts(description: HandDescription, tree: KinematicTree) -> Contacts:
+    points = [(digit, point) for digit, group in enumerate(description.contacts.values()) for point in group]
+    return Contacts(
+        link=np.array([tree.index(point.link) for _, point in points]),
+        position=np.array([point.position for _, point in points]),
+        normal=np.array([point.normal for _, point in points]),
+        digit=np.array([digit for digit, _ in points]),
+    )

@@ -1,0 +1,87 @@
+"""Spheres that fill a hand's collision shapes, and the pairs of them that can hit each other."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
+
+from grasp_pose_net.hand.points import Array, Index, Spheres
+from grasp_pose_net.hand.primitives import Shape, exposed_points, inner_points
+from grasp_pose_net.hand.tree import KinematicTree
+
+# Neighbours in a capsule's chain stand at most radius / 1.5 apart: the skin between them dips by 6 % of the radius.
+CHAIN_STEP_RATIO = 1 / 1.5
+# No point of the surface of boxes and cylinders is farther than this from a sphere; 20 % of the thickness of thick ones.
+TOLERANCE_M = 0.003
+TOLERANCE_RATIO = 0.2
+
+
+def fill(shapes: tuple[Shape, ...], tree: KinematicTree) -> Spheres:
+    """Spheres inside the shapes: chains along capsules, a greedy cover of everything with edges."""
+    links, positions, radii = [], [], []
+    for index, name in enumerate(tree.names):
+        own = tuple(shape for shape in shapes if shape.link == name)
+        round_ones = [shape for shape in own if shape.kind in ("capsule", "sphere")]
+        edged = tuple(shape for shape in own if shape.kind in ("box", "cylinder"))
+        for position, radius in [_chain(shape) for shape in round_ones] + ([_cover(edged)] if edged else []):
+            links.append(np.full(len(radius), index))
+            positions.append(position)
+            radii.append(radius)
+    return Spheres(np.concatenate(links), np.concatenate(positions), np.concatenate(radii))
+
+
+def _chain(shape: Shape) -> tuple[Array, Array]:
+    """Centres (N, 3) and radii (N,) of spheres of the capsule's radius along its axis."""
+    radius, length = (*shape.size, 0.0)[:2]
+    count = int(np.ceil(length / (radius * CHAIN_STEP_RATIO))) + 1
+    along = np.linspace(-length / 2, length / 2, count) if count > 1 else np.zeros(1)
+    centres = shape.T_link_shape[:3, 3] + along[:, None] * shape.T_link_shape[:3, 2]
+    return centres, np.full(count, radius)
+
+
+def _cover(shapes: tuple[Shape, ...]) -> tuple[Array, Array]:
+    """Few largest spheres within the union of shapes: again and again the one that reaches most of the bare surface."""
+    surface = exposed_points(shapes, TOLERANCE_M)
+    centres = np.concatenate([inner_points(shape, TOLERANCE_M) for shape in shapes])
+    radii = cKDTree(surface).query(centres)[0]
+    tolerance = max(TOLERANCE_M, TOLERANCE_RATIO * radii.max())
+    reaches = (cdist(centres, surface) <= radii[:, None] + tolerance).astype(np.float32)  # (N, surface)
+    bare = np.ones(len(surface), np.float32)
+    chosen = []
+    while (gain := reaches @ bare).max() > 0:
+        chosen.append(int(np.argmax(gain + radii)))  # a radius is below 1: it decides between equal gains
+        bare[reaches[chosen[-1]] > 0] = 0
+    return centres[chosen], radii[chosen]
+
+
+def collision_pairs(spheres: Spheres, tree: KinematicTree, centres_open: Array) -> Index:
+    """Pairs (N, 2) of spheres whose overlap means that the hand hits itself.
+
+    Left out are pairs on one link, on links joined by a joint (links whose origins coincide, like a knuckle's,
+    count as one), and pairs that overlap at the open posture already.
+
+    Args:
+        spheres: the hand's S spheres.
+        tree: its kinematic tree.
+        centres_open: (S, 3) [m] where the centres are at the open posture.
+    """
+    joined = _joined_links(tree)
+    first, second = np.triu_indices(len(spheres.radius), k=1)
+    apart = ~joined[spheres.link[first], spheres.link[second]]
+    gap = np.linalg.norm(centres_open[first] - centres_open[second], axis=1) - spheres.radius[first] - spheres.radius[second]
+    kept = apart & (gap > 0)
+    return np.stack([first[kept], second[kept]], axis=1)
+
+
+def _joined_links(tree: KinematicTree) -> np.ndarray:
+    """(L, L) whether two links are the same or neighbours, with links of a common origin taken as one."""
+    body = np.arange(len(tree.names))
+    for link in range(1, len(body)):
+        if np.linalg.norm(tree.translation[link]) < 1e-9:
+            body[link] = body[tree.parent[link]]
+    joined = body[:, None] == body[None, :]
+    for link in range(1, len(body)):
+        ends = body == body[link], body == body[tree.parent[link]]
+        joined |= ends[0][:, None] & ends[1][None, :] | ends[1][:, None] & ends[0][None, :]
+    return joined
