@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 import trimesh
+from scipy.stats import qmc
 
 from grasp_pose_net.config import load_yaml
 from grasp_pose_net.hand.description import HandDescription
@@ -20,6 +21,7 @@ from grasp_pose_net.hand.urdf import Urdf, parse_urdf
 from grasp_pose_net.models import expand_xacro, hand_file
 
 SURFACE_SPACING_M = 0.005
+POSTURES = 512  # that decide which spheres can meet; a power of two, as Sobol points want
 TIP_COLOUR, LINK_COLOUR = (217, 158, 89, 255), (120, 126, 135, 255)
 
 
@@ -99,8 +101,9 @@ class Hand(ReadOnlyArrays):
     @cached_property
     def self_pairs(self) -> Index:
         """(N, 2) pairs of ``spheres`` whose overlap means that the hand hits itself."""
-        x = torch.tensor(self._x_open())[None]
-        centres = Kinematics(self, torch.float64).points(x, self.spheres)[0].numpy()
+        x = np.tile(self._x_open(), (1 + POSTURES, 1))
+        x[1:, 7:] = self._spread_postures(POSTURES)
+        centres = Kinematics(self).points(torch.tensor(x, dtype=torch.float32), self.spheres).numpy()
         return collision_pairs(self.spheres, self.tree, centres)
 
     @cached_property
@@ -137,6 +140,11 @@ class Hand(ReadOnlyArrays):
 
     def _x_open(self) -> Array:
         return np.concatenate([[0, 0, 0, 1, 0, 0, 0], self.open_joints])
+
+    def _spread_postures(self, count: int) -> Array:
+        """Evenly spread joint angles (count, J) [rad]; a third of each joint's angles lie at one of its limits."""
+        share = qmc.Sobol(len(self.lower), scramble=False).random(count)
+        return self.lower + (self.upper - self.lower) * np.clip(1.5 * share - 0.25, 0, 1)
 
     def _poses(self, x: Array) -> Array:
         """Poses (L, 4, 4) of the links at a pose vector (7 + J,)."""

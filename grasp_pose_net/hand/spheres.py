@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 from grasp_pose_net.hand.points import Array, Index, Spheres
 from grasp_pose_net.hand.primitives import Shape, exposed_points, inner_points
@@ -12,9 +12,13 @@ from grasp_pose_net.hand.tree import KinematicTree
 
 # Neighbours in a capsule's chain stand at most radius / 1.5 apart: the skin between them dips by 6 % of the radius.
 CHAIN_STEP_RATIO = 1 / 1.5
-# No point of the surface of boxes and cylinders is farther than this from a sphere; 20 % of the thickness of thick ones.
-TOLERANCE_M = 0.003
-TOLERANCE_RATIO = 0.2
+# No point of the surface of boxes and cylinders is farther than this from a sphere: at their corners, that is; half of
+# the surface is nearer than a third of it. Thick solids, and links that move with the base but are not the base (wrist,
+# forearm: far from the object), are filled more coarsely.
+TOLERANCE_M = 0.005
+COARSE_TOLERANCE_M = 0.01
+# Sampled postures find a pair that can collide even where they only bring it this near.
+NEAR_M = 0.005
 
 
 def fill(shapes: tuple[Shape, ...], tree: KinematicTree) -> Spheres:
@@ -24,7 +28,8 @@ def fill(shapes: tuple[Shape, ...], tree: KinematicTree) -> Spheres:
         own = tuple(shape for shape in shapes if shape.link == name)
         round_ones = [shape for shape in own if shape.kind in ("capsule", "sphere")]
         edged = tuple(shape for shape in own if shape.kind in ("box", "cylinder"))
-        for position, radius in [_chain(shape) for shape in round_ones] + ([_cover(edged)] if edged else []):
+        tolerance = TOLERANCE_M if index == 0 or tree.dof[index] >= 0 else COARSE_TOLERANCE_M
+        for position, radius in [_chain(shape) for shape in round_ones] + ([_cover(edged, tolerance)] if edged else []):
             links.append(np.full(len(radius), index))
             positions.append(position)
             radii.append(radius)
@@ -40,45 +45,49 @@ def _chain(shape: Shape) -> tuple[Array, Array]:
     return centres, np.full(count, radius)
 
 
-def _cover(shapes: tuple[Shape, ...]) -> tuple[Array, Array]:
+def _cover(shapes: tuple[Shape, ...], tolerance: float) -> tuple[Array, Array]:
     """Few largest spheres within the union of shapes: again and again the one that reaches most of the bare surface."""
-    surface = exposed_points(shapes, TOLERANCE_M)
-    centres = np.concatenate([inner_points(shape, TOLERANCE_M) for shape in shapes])
+    surface = exposed_points(shapes, tolerance)
+    centres = np.concatenate([inner_points(shape, tolerance) for shape in shapes])
     radii = cKDTree(surface).query(centres)[0]
-    tolerance = max(TOLERANCE_M, TOLERANCE_RATIO * radii.max())
     reaches = (cdist(centres, surface) <= radii[:, None] + tolerance).astype(np.float32)  # (N, surface)
     bare = np.ones(len(surface), np.float32)
-    chosen = []
+    chosen: list[int] = []
     while (gain := reaches @ bare).max() > 0:
         chosen.append(int(np.argmax(gain + radii)))  # a radius is below 1: it decides between equal gains
         bare[reaches[chosen[-1]] > 0] = 0
     return centres[chosen], radii[chosen]
 
 
-def collision_pairs(spheres: Spheres, tree: KinematicTree, centres_open: Array) -> Index:
+def collision_pairs(spheres: Spheres, tree: KinematicTree, centres: Array) -> Index:
     """Pairs (N, 2) of spheres whose overlap means that the hand hits itself.
 
-    Left out are pairs on one link, on links joined by a joint (links whose origins coincide, like a knuckle's,
-    count as one), and pairs that overlap at the open posture already.
+    Left out are pairs on links that are joined by a joint (links that do not move against each other, or whose
+    origins coincide, as a knuckle's do, count as one), pairs that overlap at the open posture already, and
+    pairs that stay apart in all given postures.
 
     Args:
         spheres: the hand's S spheres.
         tree: its kinematic tree.
-        centres_open: (S, 3) [m] where the centres are at the open posture.
+        centres: (K, S, 3) [m] where the centres are at the open posture, the first, and at many others.
     """
-    joined = _joined_links(tree)
     first, second = np.triu_indices(len(spheres.radius), k=1)
-    apart = ~joined[spheres.link[first], spheres.link[second]]
-    gap = np.linalg.norm(centres_open[first] - centres_open[second], axis=1) - spheres.radius[first] - spheres.radius[second]
-    kept = apart & (gap > 0)
+    apart = ~_joined_links(tree)[spheres.link[first], spheres.link[second]]
+    first, second = first[apart], second[apart]
+    reach = spheres.radius[first] + spheres.radius[second]
+    at_open = np.linalg.norm(centres[0, first] - centres[0, second], axis=1) - reach
+    nearest = np.full(len(reach), np.inf)
+    for posture in centres:
+        np.minimum(nearest, pdist(posture)[apart], out=nearest)
+    kept = (at_open > 0) & (nearest - reach < NEAR_M)
     return np.stack([first[kept], second[kept]], axis=1)
 
 
 def _joined_links(tree: KinematicTree) -> np.ndarray:
-    """(L, L) whether two links are the same or neighbours, with links of a common origin taken as one."""
+    """(L, L) whether two links are the same or neighbours; what counts as one link is said above."""
     body = np.arange(len(tree.names))
     for link in range(1, len(body)):
-        if np.linalg.norm(tree.translation[link]) < 1e-9:
+        if tree.dof[link] < 0 or np.linalg.norm(tree.translation[link]) < 1e-9:
             body[link] = body[tree.parent[link]]
     joined = body[:, None] == body[None, :]
     for link in range(1, len(body)):
