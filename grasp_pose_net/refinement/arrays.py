@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement.kernel import HandArrays, Scene
 from grasp_pose_net.shapes import SignedDistanceField
+
+# Spheres that share one distance test: a palm of 200 spheres would else be looked at whole each time.
+_CLUSTER = 10
 
 # A plane that nothing can be beyond: 0 . p >= -1.
 _NO_PLANE = np.array([0.0, 0.0, 0.0, -1.0])
@@ -31,15 +35,17 @@ class Box:
     size: tuple[float, float, float]  # [m] full side lengths
 
 
+@lru_cache(maxsize=8)
 def hand_arrays(hand: Hand) -> HandArrays:
-    """Plain arrays of `hand`: spheres sorted by link, self pairs sorted by pair of links."""
+    """Plain arrays of `hand`: spheres sorted by cluster, self pairs sorted by pair of clusters."""
     tree, contacts, spheres = hand.tree, hand.contacts, hand.spheres
-    order = np.argsort(spheres.link, kind="stable")
-    link = np.asarray(spheres.link, np.int64)[order]
+    clusters = _clusters(np.asarray(spheres.link), _floats(spheres.position))
+    order = np.concatenate(clusters)
+    start = np.cumsum([0] + [len(cluster) for cluster in clusters])
     position, radius = _floats(spheres.position)[order], _floats(spheres.radius)[order]
-    start = np.searchsorted(link, np.arange(len(tree.parent) + 1))
     centre, bound = _bounds(position, radius, start)
-    pair, group, group_start = _grouped(np.argsort(order)[np.asarray(hand.self_pairs, np.int64)], link)
+    cluster_of = np.repeat(np.arange(len(clusters)), np.diff(start))
+    pair, group, group_start = _grouped(np.argsort(order)[np.asarray(hand.self_pairs, np.int64)], cluster_of)
     return HandArrays(
         parent=np.array(tree.parent, np.int64),
         dof=np.array(tree.dof, np.int64),
@@ -52,12 +58,13 @@ def hand_arrays(hand: Hand) -> HandArrays:
         contact_link=np.array(contacts.link, np.int64),
         contact_position=_floats(contacts.position),
         contact_normal=_floats(contacts.normal),
-        sphere_link=link,
-        sphere_start=start,
+        sphere_link=np.array(spheres.link, np.int64)[order],
         sphere_position=position,
         sphere_radius=radius,
-        bound_centre=centre,
-        bound_radius=bound,
+        cluster_link=np.array(spheres.link, np.int64)[order[start[:-1]]],
+        cluster_start=start,
+        cluster_centre=centre,
+        cluster_radius=bound,
         pair=pair,
         group=group,
         group_start=group_start,
@@ -81,23 +88,35 @@ def _floats(values: NDArray) -> NDArray[np.float64]:
     return np.array(values, np.float64, order="C")
 
 
+def _clusters(link: NDArray, position: NDArray) -> list[NDArray[np.int64]]:
+    """Indices of neighbouring spheres of one link, at most `_CLUSTER` together: halved along the longest side."""
+    waiting, done = [np.flatnonzero(link == i) for i in np.unique(link)], []
+    while waiting:
+        cluster = waiting.pop()
+        if len(cluster) <= _CLUSTER:
+            done.append(cluster)
+            continue
+        side = np.ptp(position[cluster], axis=0).argmax()
+        ordered = cluster[np.argsort(position[cluster, side], kind="stable")]
+        waiting += np.array_split(ordered, 2)
+    return done
+
+
 def _bounds(position: NDArray, radius: NDArray, start: NDArray) -> tuple[NDArray, NDArray]:
-    """Sphere around all spheres of each link: centre (L, 3), radius (L,), -1 where a link has none."""
-    links = len(start) - 1
-    centre, bound = np.zeros((links, 3)), np.full(links, -1.0)
-    for link in range(links):
-        own = slice(start[link], start[link + 1])
-        if start[link] < start[link + 1]:
-            centre[link] = 0.5 * (position[own].min(0) + position[own].max(0))
-            bound[link] = (np.linalg.norm(position[own] - centre[link], axis=1) + radius[own]).max()
+    """Sphere around all spheres of each cluster: centre (C, 3), radius (C,)."""
+    centre, bound = np.empty((len(start) - 1, 3)), np.empty(len(start) - 1)
+    for c in range(len(bound)):
+        own = slice(start[c], start[c + 1])
+        centre[c] = 0.5 * (position[own].min(0) + position[own].max(0))
+        bound[c] = (np.linalg.norm(position[own] - centre[c], axis=1) + radius[own]).max()
     return centre, bound
 
 
-def _grouped(pair: NDArray, link: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Pairs (N, 2) sorted by their links, the links of each run (G, 2), and where runs start (G + 1,)."""
+def _grouped(pair: NDArray, cluster: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Pairs (N, 2) sorted by their clusters, the clusters of each run (G, 2), and where runs start (G + 1,)."""
     if len(pair) == 0:
         return np.empty((0, 2), np.int64), np.empty((0, 2), np.int64), np.zeros(1, np.int64)
-    pair = pair[np.lexsort((link[pair[:, 1]], link[pair[:, 0]]))]
-    links = link[pair]
-    first = np.flatnonzero(np.r_[True, (links[1:] != links[:-1]).any(1)])
-    return np.ascontiguousarray(pair), np.ascontiguousarray(links[first]), np.r_[first, len(pair)]
+    pair = pair[np.lexsort((cluster[pair[:, 1]], cluster[pair[:, 0]]))]
+    clusters = cluster[pair]
+    first = np.flatnonzero(np.r_[True, (clusters[1:] != clusters[:-1]).any(1)])
+    return np.ascontiguousarray(pair), np.ascontiguousarray(clusters[first]), np.r_[first, len(pair)]

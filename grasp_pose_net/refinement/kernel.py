@@ -46,14 +46,15 @@ class HandArrays(NamedTuple):
     contact_link: NDArray  # (P,)
     contact_position: NDArray  # (P, 3)
     contact_normal: NDArray  # (P, 3) outward from the skin
-    sphere_link: NDArray  # (S,) ascending
-    sphere_start: NDArray  # (L + 1,) spheres of link i are start[i]:start[i+1]
+    sphere_link: NDArray  # (S,)
     sphere_position: NDArray  # (S, 3)
     sphere_radius: NDArray  # (S,)
-    bound_centre: NDArray  # (L, 3) sphere around all spheres of the link
-    bound_radius: NDArray  # (L,) negative where the link has none
-    pair: NDArray  # (N, 2) sphere pairs that may collide, sorted by their links
-    group: NDArray  # (G, 2) the links of a run of pairs
+    cluster_link: NDArray  # (C,) clusters of neighbouring spheres of one link, tested first
+    cluster_start: NDArray  # (C + 1,) spheres of cluster i are start[i]:start[i+1]
+    cluster_centre: NDArray  # (C, 3)
+    cluster_radius: NDArray  # (C,)
+    pair: NDArray  # (N, 2) sphere pairs that may collide, sorted by their clusters
+    group: NDArray  # (G, 2) the clusters of a run of pairs
     group_start: NDArray  # (G + 1,)
 
 
@@ -85,6 +86,7 @@ class Work(NamedTuple):
     rotation: NDArray  # (L, 3, 3)
     position: NDArray  # (L, 3)
     spheres: NDArray  # (S, 3)
+    clusters: NDArray  # (C, 3)
     force: NDArray  # (L, 3)
     torque: NDArray  # (L, 3)
 
@@ -97,6 +99,7 @@ def new_work(hand: HandArrays) -> Work:
         np.empty((links, 3, 3)),
         np.empty((links, 3)),
         np.empty((spheres, 3)),
+        np.empty((len(hand.cluster_link), 3)),
         np.zeros((links, 3)),
         np.zeros((links, 3)),
     )
@@ -162,6 +165,10 @@ def forward_kinematics(hand, x, work):
         link = hand.sphere_link[i]
         a, b, c = to_world(rotation[link], position[link], hand.sphere_position[i])
         work.spheres[i, 0], work.spheres[i, 1], work.spheres[i, 2] = a, b, c
+    for i in range(len(hand.cluster_link)):
+        link = hand.cluster_link[i]
+        a, b, c = to_world(rotation[link], position[link], hand.cluster_centre[i])
+        work.clusters[i, 0], work.clusters[i, 1], work.clusters[i, 2] = a, b, c
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -274,18 +281,16 @@ def contact_energy(hand, scene, weights, point_weight, work):
 def object_energy(hand, scene, weights, work, depths):
     """Energy of spheres in the object, beyond the plane and in obstacle boxes; writes the worst depths."""
     energy, plane = 0.0, scene.plane
-    for link in range(len(hand.parent)):
-        bound = hand.bound_radius[link] + weights.clearance
-        if bound <= 0.0 or hand.bound_radius[link] < 0.0:
-            continue
-        cx, cy, cz = to_world(work.rotation[link], work.position[link], hand.bound_centre[link])
+    for c in range(len(hand.cluster_link)):
+        link, bound = hand.cluster_link[c], hand.cluster_radius[c] + weights.clearance
+        cx, cy, cz = work.clusters[c, 0], work.clusters[c, 1], work.clusters[c, 2]
         value, _, _, _, outside = distance(scene, cx, cy, cz)
         # Outside the cube the value overestimates; value - 2 * outside never does.
         near_object = max(outside, value - 2.0 * outside) < bound
         near_plane = plane[0] * cx + plane[1] * cy + plane[2] * cz - plane[3] < bound
         if not (near_object or near_plane or len(scene.boxes) > 0):
             continue
-        for i in range(hand.sphere_start[link], hand.sphere_start[link + 1]):
+        for i in range(hand.cluster_start[c], hand.cluster_start[c + 1]):
             px, py, pz = work.spheres[i, 0], work.spheres[i, 1], work.spheres[i, 2]
             radius = hand.sphere_radius[i]
             if near_object:
@@ -320,10 +325,11 @@ def self_energy(hand, weights, work, depths):
     energy = 0.0
     for g in range(len(hand.group)):
         a, b = hand.group[g, 0], hand.group[g, 1]
-        ax, ay, az = to_world(work.rotation[a], work.position[a], hand.bound_centre[a])
-        bx, by, bz = to_world(work.rotation[b], work.position[b], hand.bound_centre[b])
-        reach = hand.bound_radius[a] + hand.bound_radius[b] + weights.clearance
-        if (ax - bx) ** 2 + (ay - by) ** 2 + (az - bz) ** 2 > reach * reach:
+        dx = work.clusters[a, 0] - work.clusters[b, 0]
+        dy = work.clusters[a, 1] - work.clusters[b, 1]
+        dz = work.clusters[a, 2] - work.clusters[b, 2]
+        reach = hand.cluster_radius[a] + hand.cluster_radius[b] + weights.clearance
+        if dx * dx + dy * dy + dz * dz > reach * reach:
             continue
         for n in range(hand.group_start[g], hand.group_start[g + 1]):
             i, j = hand.pair[n, 0], hand.pair[n, 1]
@@ -340,9 +346,9 @@ def self_energy(hand, weights, work, depths):
             energy += weights.self_penetration * depth * depth
             f = -2.0 * weights.self_penetration * depth / d
             px, py, pz = work.spheres[i, 0], work.spheres[i, 1], work.spheres[i, 2]
-            push(work, a, px, py, pz, f * dx, f * dy, f * dz)
+            push(work, hand.cluster_link[a], px, py, pz, f * dx, f * dy, f * dz)
             px, py, pz = work.spheres[j, 0], work.spheres[j, 1], work.spheres[j, 2]
-            push(work, b, px, py, pz, -f * dx, -f * dy, -f * dz)
+            push(work, hand.cluster_link[b], px, py, pz, -f * dx, -f * dy, -f * dz)
     return energy
 
 
