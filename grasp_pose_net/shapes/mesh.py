@@ -1,0 +1,81 @@
+"""Object meshes from files: metres, watertight, outside outside, centred on their centre of mass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import trimesh
+
+from grasp_pose_net.exceptions import MeshError
+
+LARGEST_M = 1.0  # a hand cannot hold more; a mesh in millimetres is far above
+SMALLEST_M = 0.01  # a fingertip is 2 cm wide; a mesh that was scaled twice is far below
+
+
+def load_mesh(path: str | Path) -> trimesh.Trimesh:
+    """Load a mesh file (OBJ, PLY, STL, ...) in metres into the object frame.
+
+    Args:
+        path: file that trimesh can read; several bodies in it become one object.
+
+    Returns:
+        The mesh with its centre of mass at the origin; the axes are those of the file.
+
+    Raises:
+        MeshError: no such file, no faces in it, not watertight, inside out, or of an impossible size.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MeshError(f"{path}: no such file; expected a mesh (OBJ, PLY, STL)")
+    try:
+        mesh = trimesh.load(path, force="mesh")
+    except Exception as error:  # trimesh's readers raise anything
+        raise MeshError(f"{path}: cannot be read as a mesh ({error}); expected OBJ, PLY or STL") from error
+    if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
+        raise MeshError(f"{path}: expected a mesh with faces, found none; is it a point cloud?")
+    check_mesh(mesh, str(path))
+    return centred(mesh)[0]
+
+
+def check_mesh(mesh: trimesh.Trimesh, name: str) -> None:
+    """Refuse a mesh that has no inside, or a size that no graspable object has.
+
+    Args:
+        mesh: mesh to look at [m].
+        name: what the error text calls it.
+
+    Raises:
+        MeshError: not watertight, inside out, not finite, above 1 m or below 1 cm.
+    """
+    if not np.isfinite(mesh.vertices).all():
+        raise MeshError(f"{name}: the mesh has vertices that are not finite numbers; export it again")
+    size = float(mesh.extents.max())
+    if size > LARGEST_M:
+        raise MeshError(
+            f"{name}: the mesh is {size:.4g} m long, expected at most {LARGEST_M:g} m; is it in millimetres?"
+        )
+    if size < SMALLEST_M:
+        raise MeshError(
+            f"{name}: the mesh is {size:.4g} m long, expected at least {SMALLEST_M:g} m; was it scaled twice?"
+        )
+    if not mesh.is_watertight:
+        raise MeshError(
+            f"{name}: the mesh is not watertight (it has holes), so it has no inside; close the holes"
+        )
+    if mesh.volume <= 0.0:
+        raise MeshError(f"{name}: the mesh is inside out (volume {mesh.volume:.3g} m³); flip its faces")
+
+
+def centred(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, np.ndarray]:
+    """Move a mesh so that its centre of mass (of uniform density) is the origin.
+
+    Args:
+        mesh: watertight mesh in any frame; not modified.
+
+    Returns:
+        The mesh in the object frame, and (3,) the centre of mass in the frame it came in [m].
+    """
+    centre = np.array(mesh.center_mass, dtype=np.float64)
+    moved = trimesh.Trimesh(mesh.vertices - centre, mesh.faces, process=False)
+    return moved, centre
