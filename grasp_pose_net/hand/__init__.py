@@ -6,4 +6,4 @@ from grasp_pose_net.hand.points import Contacts, LinkPoints, Spheres
 from grasp_pose_net.hand.primitives import Shape
 from grasp_pose_net.hand.tree import KinematicTree
 
-__all__ = ["Contacts", "Hand", "Kinematics", "KinematicTree", "LinkPoints", "Shape", "Spheres"]
+__all__ = ["Contacts", "Hand", "KinematicTree", "Kinematics", "LinkPoints", "Shape", "Spheres"]

@@ -64,11 +64,14 @@ class HandDescription:
         """
         self._check_links(urdf, where)
         self._check_joints(urdf, where)
+        if not any(self.contacts.values()):
+            raise ConfigError(f"{where}: contacts: at least one point is needed")
         for digit, points in self.contacts.items():
             for index, point in enumerate(points):
                 length = float(np.linalg.norm(point.normal))
                 if abs(length - 1) > 1e-5:
-                    raise ConfigError(f"{where}: contacts.{digit}[{index}].normal must have length 1, has {length:.6f}")
+                    key = f"contacts.{digit}[{index}].normal"
+                    raise ConfigError(f"{where}: {key} must have length 1, has {length:.6f}")
 
     def _check_links(self, urdf: Urdf, where: str) -> None:
         named = {"base_link": self.base_link}
@@ -76,24 +79,35 @@ class HandDescription:
             named |= {f"contacts.{digit}[{index}].link": point.link for index, point in enumerate(points)}
         for key, link in named.items():
             if link not in urdf.links:
-                raise ConfigError(f"{where}: {key}: no link {link!r} in {self.urdf}; valid: {', '.join(urdf.links)}")
+                valid = ", ".join(urdf.links)
+                raise ConfigError(f"{where}: {key}: no link {link!r} in {self.urdf}; valid: {valid}")
 
     def _check_joints(self, urdf: Urdf, where: str) -> None:
         movable = {joint.name: joint for joint in urdf.joints if joint.movable}
         named = [*self.independent, *self.coupled, *self.fixed]
         for name in named:
             if name not in movable:
-                raise ConfigError(f"{where}: no movable joint {name!r} in {self.urdf}; valid: {', '.join(movable)}")
+                valid = ", ".join(movable)
+                raise ConfigError(f"{where}: no movable joint {name!r} in {self.urdf}; valid: {valid}")
             if named.count(name) > 1:
                 raise ConfigError(f"{where}: joint {name!r} must be in one of independent, coupled, fixed")
         if missing := [name for name in movable if name not in named]:
-            raise ConfigError(f"{where}: joint {missing[0]!r} of {self.urdf} is not in independent, coupled or fixed")
+            raise ConfigError(f"{where}: joint {missing[0]!r} is in none of independent, coupled, fixed")
         for name, coupled in self.coupled.items():
             if coupled.joint not in self.independent:
                 valid = ", ".join(self.independent)
-                raise ConfigError(f"{where}: coupled.{name}.joint: {coupled.joint!r} is not independent; valid: {valid}")
-        angles = {name: joint.open for name, joint in self.independent.items()} | self.fixed
-        for name, angle in angles.items():
+                found = f"coupled.{name}.joint: {coupled.joint!r}"
+                raise ConfigError(f"{where}: {found} is not independent; valid: {valid}")
+            if coupled.ratio == 0:
+                raise ConfigError(f"{where}: coupled.{name}.ratio must not be 0; a joint that rests is fixed")
+        for name, angle in self._open_angles().items():
             lower, upper = movable[name].lower, movable[name].upper
             if not lower <= angle <= upper:
-                raise ConfigError(f"{where}: angle {angle} of {name!r} is outside its limits {lower:.4f} to {upper:.4f}")
+                limits = f"{lower:.4f} to {upper:.4f} rad"
+                raise ConfigError(f"{where}: angle {angle} of {name!r} is outside its limits {limits}")
+
+    def _open_angles(self) -> dict[str, float]:
+        """Angle [rad] of every joint at the open posture."""
+        angles = {name: joint.open for name, joint in self.independent.items()}
+        angles |= {name: rule.ratio * angles[rule.joint] for name, rule in self.coupled.items()}
+        return angles | self.fixed

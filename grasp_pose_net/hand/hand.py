@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import torch
 import trimesh
 from scipy.stats import qmc
+from trimesh.visual import ColorVisuals
 
 from grasp_pose_net.config import load_yaml
 from grasp_pose_net.hand.description import HandDescription
@@ -20,8 +22,8 @@ from grasp_pose_net.hand.tree import Drive, KinematicTree, build_tree
 from grasp_pose_net.hand.urdf import Urdf, parse_urdf
 from grasp_pose_net.models import expand_xacro, hand_file
 
-SURFACE_SPACING_M = 0.005
-POSTURES = 512  # that decide which spheres can meet; a power of two, as Sobol points want
+SURFACE_SPACING_M = 0.006
+POSTURES = 1024  # that decide which spheres can meet; a power of two, as Sobol points want
 TIP_COLOUR, LINK_COLOUR = (217, 158, 89, 255), (120, 126, 135, 255)
 
 
@@ -108,7 +110,7 @@ class Hand(ReadOnlyArrays):
 
     @cached_property
     def surface(self) -> LinkPoints:
-        """Points on the skin of all links but the root, about every 5 mm."""
+        """Points on the skin of all links but the root, about every 6 mm."""
         links, positions = [], []
         for index, name in enumerate(self.tree.names):
             shapes = tuple(shape for shape in self.shapes if shape.link == name)
@@ -123,7 +125,8 @@ class Hand(ReadOnlyArrays):
 
     def independent_joints(self, angles: Array) -> Array:
         """Angles (..., J) [rad] of ``independent_names`` from those of all joints (..., all)."""
-        return np.asarray(angles, float)[..., [self.joint_names.index(name) for name in self.independent_names]]
+        columns = [self.joint_names.index(name) for name in self.independent_names]
+        return np.asarray(angles, float)[..., columns]
 
     def mesh(self, x: Array) -> trimesh.Trimesh:
         """Coloured mesh of the collision shapes at a pose vector x (7 + J,), for pictures."""
@@ -134,15 +137,15 @@ class Hand(ReadOnlyArrays):
             part = shape_mesh(shape)
             part.apply_transform(poses[self.tree.index(shape.link)])
             is_tip = shape.link in tips and shape.link != self.root_link
-            part.visual.face_colors = TIP_COLOUR if is_tip else LINK_COLOUR
+            part.visual = ColorVisuals(part, face_colors=TIP_COLOUR if is_tip else LINK_COLOUR)
             parts.append(part)
-        return trimesh.util.concatenate(parts)
+        return cast(trimesh.Trimesh, trimesh.util.concatenate(parts))
 
     def _x_open(self) -> Array:
         return np.concatenate([[0, 0, 0, 1, 0, 0, 0], self.open_joints])
 
     def _spread_postures(self, count: int) -> Array:
-        """Evenly spread joint angles (count, J) [rad]; a third of each joint's angles lie at one of its limits."""
+        """Evenly spread joint angles (count, J) [rad], a third of them at a limit of the joint."""
         share = qmc.Sobol(len(self.lower), scramble=False).random(count)
         return self.lower + (self.upper - self.lower) * np.clip(1.5 * share - 0.25, 0, 1)
 
@@ -191,7 +194,7 @@ def _drives(description: HandDescription) -> dict[str, Drive]:
     """What turns each movable joint of the URDF."""
     index = {name: place for place, name in enumerate(description.independent)}
     drives = {name: Drive(place, 1.0) for name, place in index.items()}
-    drives |= {name: Drive(index[coupled.joint], coupled.ratio) for name, coupled in description.coupled.items()}
+    drives |= {name: Drive(index[rule.joint], rule.ratio) for name, rule in description.coupled.items()}
     return drives | {name: Drive(angle=angle) for name, angle in description.fixed.items()}
 
 

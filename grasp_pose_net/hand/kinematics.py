@@ -1,4 +1,4 @@
-"""Forward kinematics of a batch of grasps in torch, one matrix product for each level of the tree; differentiable."""
+"""Forward kinematics of a batch of grasps in torch, one step for each level of the tree; differentiable."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ class Kinematics:
     the object's, and keeps the dtype and device given here.
     """
 
-    def __init__(self, hand: Hand, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, hand: Hand, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    ) -> None:
         """Copy the hand's tree into tensors."""
         tree = hand.tree
         self.hand = hand
-        self._factory = {"dtype": dtype, "device": device}
+        self._dtype, self._device = dtype, device
         self._rotation = self._tensor(tree.rotation)  # (L, 3, 3)
         self._translation = self._tensor(tree.translation)[..., None]  # (L, 3, 1)
         self._ratio = self._tensor(tree.ratio)
         self._dof = torch.as_tensor(tree.dof.copy(), device=device)
-        cross = torch.linalg.cross(self._tensor(tree.axis)[:, None], torch.eye(3, **self._factory)[None]).mT
+        cross = self._tensor(np.cross(tree.axis[:, None], np.eye(3)).swapaxes(1, 2))  # cross @ v = axis x v
         self._cross, self._cross_squared = cross, cross @ cross  # (L, 3, 3) each
         self._levels, order = _levels(tree.parent)
         self._order = torch.as_tensor(np.argsort(order), device=device)
 
     def link_poses(self, x: torch.Tensor) -> torch.Tensor:
-        """Poses (B, L, 4, 4) of all links in the order of ``hand.tree.names`` for pose vectors x (B, 7 + J)."""
+        """Poses (B, L, 4, 4) of all links, in the order of ``hand.tree.names``, for x (B, 7 + J)."""
         rotation, translation = self._frames(x)
         top = torch.cat([rotation, translation], dim=-1)
-        bottom = torch.tensor([0.0, 0.0, 0.0, 1.0], **self._factory).expand(*top.shape[:2], 1, 4)
+        bottom = self._tensor(np.array([0.0, 0.0, 0.0, 1.0])).expand(*top.shape[:2], 1, 4)
         return torch.cat([top, bottom], dim=-2)
 
     def points(self, x: torch.Tensor, points: LinkPoints) -> torch.Tensor:
@@ -54,14 +56,15 @@ class Kinematics:
         rotation, translation = self._frames(x)
         contacts = self.hand.contacts
         link = torch.as_tensor(contacts.link.copy(), device=rotation.device)
-        local = torch.stack([self._tensor(contacts.position), self._tensor(contacts.normal)], dim=-1)  # (P, 3, 2)
+        local = self._tensor(np.stack([contacts.position, contacts.normal], axis=-1))  # (P, 3, 2)
         moved = rotation[:, link] @ local  # (B, P, 3, 2)
         return moved[..., 0] + translation[:, link].squeeze(-1), moved[..., 1]
 
     def _frames(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Rotations (B, L, 3, 3) and origins (B, L, 3, 1) of all links."""
         if x.ndim != 2 or x.shape[1] != self.hand.size:
-            raise ValueError(f"x: expected (B, {self.hand.size}) for hand {self.hand.name!r}, got {tuple(x.shape)}")
+            expected = f"(B, {self.hand.size}) for hand {self.hand.name!r}"
+            raise ValueError(f"x: expected {expected}, got {tuple(x.shape)}")
         local = self._local_rotations(x[:, 7:])
         rotations = [rotation_from_quat(x[:, 3:7])[:, None]]
         translations = [x[:, None, :3, None]]
@@ -79,11 +82,11 @@ class Kinematics:
         return self._rotation + self._rotation @ turn
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
-        return torch.tensor(array, **self._factory)
+        return torch.tensor(array, dtype=self._dtype, device=self._device)
 
 
 def _levels(parent: np.ndarray) -> tuple[list[tuple[list[int], list[int]]], list[int]]:
-    """Links of each level below the base with the places of their parents in the level above; and the whole order."""
+    """Links of each level with the places of their parents in the level above; and the whole order."""
     previous, levels, order = [0], [], [0]
     while links := [int(link) for link in np.flatnonzero(np.isin(parent, previous))]:
         levels.append((links, [previous.index(parent[link]) for link in links]))

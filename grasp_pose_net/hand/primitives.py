@@ -56,7 +56,12 @@ def signed_distance(shape: Shape, points_link: Array) -> Array:
 
 def surface_points(shape: Shape, spacing: float) -> Array:
     """Points (N, 3) in the link's frame that cover the shape's surface about every ``spacing`` metres."""
-    points = {"box": _box_surface, "cylinder": _cylinder_surface}.get(shape.kind, _capsule_surface)(shape, spacing)
+    if shape.kind == "box":
+        points = _box_surface(shape, spacing)
+    elif shape.kind == "cylinder":
+        points = _cylinder_surface(shape, spacing)
+    else:
+        points = _capsule_surface(shape, spacing)
     return transform_points(shape.T_link_shape, points)
 
 
@@ -76,7 +81,8 @@ def inner_points(shape: Shape, spacing: float) -> Array:
     for half in shape.half_extents:
         cells = 2 * int(half / spacing) + 1
         axes.append((np.arange(cells) - cells // 2) * (2 * half / cells))
-    points = transform_points(shape.T_link_shape, np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3))
+    lattice = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+    points = transform_points(shape.T_link_shape, lattice)
     return points[signed_distance(shape, points) < 0]
 
 
@@ -108,7 +114,8 @@ def _box_surface(shape: Shape, spacing: float) -> Array:
 
 def _cylinder_surface(shape: Shape, spacing: float) -> Array:
     radius, length = shape.size
-    sides = [_ring(radius, z, spacing) for z in np.linspace(-length / 2, length / 2, int(np.ceil(length / spacing)) + 1)]
+    heights = np.linspace(-length / 2, length / 2, int(np.ceil(length / spacing)) + 1)
+    sides = [_ring(radius, height, spacing) for height in heights]
     radii = np.linspace(0, radius, int(np.ceil(radius / spacing)) + 1)[:-1]
     caps = [_ring(r, z, spacing) for r in radii for z in (-length / 2, length / 2)]
     return np.concatenate(sides + caps)
@@ -120,7 +127,8 @@ def _capsule_surface(shape: Shape, spacing: float) -> Array:
     count = int(np.ceil(4 * np.pi * radius**2 / spacing**2))
     z = 1 - (2 * np.arange(count) + 1) / count
     angle = np.pi * (3 - np.sqrt(5)) * np.arange(count)
-    ball = radius * np.stack([np.sqrt(1 - z * z) * np.cos(angle), np.sqrt(1 - z * z) * np.sin(angle), z], axis=1)
+    across = np.sqrt(1 - z * z)
+    ball = radius * np.stack([across * np.cos(angle), across * np.sin(angle), z], axis=1)
     ball[:, 2] += np.where(z > 0, length / 2, -length / 2)
     rings = int(np.ceil(length / spacing))
     heights = (np.arange(rings) + 0.5) * (length / max(rings, 1)) - length / 2

@@ -10,15 +10,14 @@ from grasp_pose_net.hand.points import Array, Index, Spheres
 from grasp_pose_net.hand.primitives import Shape, exposed_points, inner_points
 from grasp_pose_net.hand.tree import KinematicTree
 
-# Neighbours in a capsule's chain stand at most radius / 1.5 apart: the skin between them dips by 6 % of the radius.
+# Neighbours in a capsule's chain stand at most radius / 1.5 apart: between them the skin dips by 6 % of it.
 CHAIN_STEP_RATIO = 1 / 1.5
-# No point of the surface of boxes and cylinders is farther than this from a sphere: at their corners, that is; half of
-# the surface is nearer than a third of it. Thick solids, and links that move with the base but are not the base (wrist,
-# forearm: far from the object), are filled more coarsely.
+# No point of the skin of boxes and cylinders, sampled at this spacing, is farther than this from a sphere;
+# that far it is at corners only. Links fixed to the base (wrist, forearm) are filled more coarsely.
 TOLERANCE_M = 0.005
-COARSE_TOLERANCE_M = 0.01
+COARSE_TOLERANCE_M = 0.015
 # Sampled postures find a pair that can collide even where they only bring it this near.
-NEAR_M = 0.005
+NEAR_M = 0.01
 
 
 def fill(shapes: tuple[Shape, ...], tree: KinematicTree) -> Spheres:
@@ -29,7 +28,8 @@ def fill(shapes: tuple[Shape, ...], tree: KinematicTree) -> Spheres:
         round_ones = [shape for shape in own if shape.kind in ("capsule", "sphere")]
         edged = tuple(shape for shape in own if shape.kind in ("box", "cylinder"))
         tolerance = TOLERANCE_M if index == 0 or tree.dof[index] >= 0 else COARSE_TOLERANCE_M
-        for position, radius in [_chain(shape) for shape in round_ones] + ([_cover(edged, tolerance)] if edged else []):
+        filled = [_chain(shape) for shape in round_ones] + ([_cover(edged, tolerance)] if edged else [])
+        for position, radius in filled:
             links.append(np.full(len(radius), index))
             positions.append(position)
             radii.append(radius)
@@ -46,10 +46,11 @@ def _chain(shape: Shape) -> tuple[Array, Array]:
 
 
 def _cover(shapes: tuple[Shape, ...], tolerance: float) -> tuple[Array, Array]:
-    """Few largest spheres within the union of shapes: again and again the one that reaches most of the bare surface."""
+    """Few spheres within the union of shapes: again and again the one that reaches most bare surface."""
     surface = exposed_points(shapes, tolerance)
-    centres = np.concatenate([inner_points(shape, tolerance) for shape in shapes])
-    radii = cKDTree(surface).query(centres)[0]
+    skin = exposed_points(shapes, tolerance / 4)  # finer, or the spheres would stick out between its points
+    centres = np.concatenate([inner_points(shape, 0.6 * tolerance) for shape in shapes])
+    radii = cKDTree(skin).query(centres)[0]
     reaches = (cdist(centres, surface) <= radii[:, None] + tolerance).astype(np.float32)  # (N, surface)
     bare = np.ones(len(surface), np.float32)
     chosen: list[int] = []
@@ -62,9 +63,9 @@ def _cover(shapes: tuple[Shape, ...], tolerance: float) -> tuple[Array, Array]:
 def collision_pairs(spheres: Spheres, tree: KinematicTree, centres: Array) -> Index:
     """Pairs (N, 2) of spheres whose overlap means that the hand hits itself.
 
-    Left out are pairs on links that are joined by a joint (links that do not move against each other, or whose
-    origins coincide, as a knuckle's do, count as one), pairs that overlap at the open posture already, and
-    pairs that stay apart in all given postures.
+    Left out are pairs on links that are joined by a joint (links that do not move against each other, or
+    whose origins coincide, as a knuckle's do, count as one), pairs that overlap at the open posture already,
+    and pairs that stay apart in all given postures.
 
     Args:
         spheres: the hand's S spheres.

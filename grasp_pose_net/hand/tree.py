@@ -68,7 +68,7 @@ def build_tree(urdf: Urdf, base_link: str, drives: dict[str, Drive]) -> Kinemati
     for joint, backwards in edges:
         drive = drives.get(joint.name, Drive())
         if backwards and drive.dof >= 0:
-            raise ConfigError(f"joint {joint.name!r} carries the base link {base_link!r}: it must be under `fixed`")
+            raise ConfigError(f"joint {joint.name!r} carries {base_link!r}: put it under `fixed`")
         pose = joint.T_parent_joint @ _turn(joint.axis, drive.angle)
         parents.append(names.index(joint.child if backwards else joint.parent))
         poses.append(inverse_transform(pose) if backwards else pose)
@@ -88,7 +88,7 @@ def build_tree(urdf: Urdf, base_link: str, drives: dict[str, Drive]) -> Kinemati
 
 
 def _edges_from(link: str, urdf: Urdf, seen: set[str]) -> list[tuple[Joint, bool]]:
-    """Joints in the order in which a walk from ``link`` crosses them, and whether it does so from child to parent."""
+    """Joints in the order in which a walk from ``link`` crosses them, and whether from child to parent."""
     seen.add(link)
     edges: list[tuple[Joint, bool]] = []
     for joint in urdf.joints:

@@ -1,4 +1,4 @@
-"""What the library needs from a URDF: its joints, and its collision shapes with capsules put together again."""
+"""What the library needs from a URDF: joints, and collision shapes with capsules put together again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Joint:
-    """A joint: ``T_parent_child = T_parent_joint @ rotation(axis, angle)``; limits are 0 where it is fixed."""
+    """A joint: ``T_parent_child = T_parent_joint @ turn(axis, angle)``; limits are 0 where it is fixed."""
 
     name: str
     parent: str
@@ -140,7 +140,8 @@ def _end_spheres(cylinder: Shape, spheres: list[Shape]) -> list[Shape]:
 def _required(element: ET.Element, tag: str) -> ET.Element:
     child = element.find(tag)
     if child is None:
-        raise ConfigError(f"URDF element <{element.tag} name={element.attrib.get('name', '')!r}> lacks <{tag}>")
+        name = element.attrib.get("name", "")
+        raise ConfigError(f"URDF element <{element.tag} name={name!r}> lacks <{tag}>")
     return child
 
 

@@ -1,0 +1,127 @@
+"""A small second hand: hands are data, and their mistakes are told in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.hand import Hand, Kinematics, LinkPoints
+from grasp_pose_net.hand.urdf import parse_urdf
+
+CAPSULE = """
+<collision><origin xyz="0 0 0.02"/><geometry><cylinder radius="0.005" length="0.04"/></geometry></collision>
+<collision><geometry><sphere radius="0.005"/></geometry></collision>
+<collision><origin xyz="0 0 0.04"/><geometry><sphere radius="0.005"/></geometry></collision>"""
+
+
+def joint(name: str, parent: str, child: str) -> str:
+    return f"""<joint name="{name}" type="revolute"><parent link="{parent}"/><child link="{child}"/>
+      <origin xyz="0 0 0.05"/><axis xyz="0 2 0"/>
+      <limit lower="-1" upper="1" effort="1" velocity="1"/></joint>"""
+
+
+def urdf() -> str:
+    box = '<collision><geometry><box size="0.05 0.02 0.04"/></geometry></collision>'
+    links = f'<link name="arm"/><link name="palm">{box}</link><link name="near">{CAPSULE}</link>'
+    links += f'<link name="far">{CAPSULE}</link>'
+    joints = joint("wrist", "arm", "palm") + joint("first", "palm", "near")
+    return f'<robot name="pincer">{links}{joints}{joint("second", "near", "far")}</robot>'
+
+
+def description() -> dict[str, Any]:
+    return {
+        "name": "pincer",
+        "urdf": "pincer.urdf",
+        "base_link": "palm",
+        "palm_normal": [1, 0, 0],
+        "finger_axis": [0, 0, 1],
+        "grasp_centre": [0.03, 0, 0.05],
+        "independent": {"first": {"open": 0.0, "closing": 1.0}},
+        "coupled": {"second": {"joint": "first", "ratio": 2.0}},
+        "fixed": {"wrist": 0.5},
+        "contacts": {"finger": [{"link": "far", "position": [0.005, 0, 0.02], "normal": [1, 0, 0]}]},
+    }
+
+
+def load(folder: Path, content: dict[str, Any], text: str | None = None) -> Hand:
+    (folder / "pincer.urdf").write_text(urdf() if text is None else text)
+    (folder / "hand.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    return Hand.load(str(folder / "hand.yaml"))
+
+
+def test_another_hand_needs_no_code(tmp_path: Path) -> None:
+    hand = load(tmp_path, description())
+    assert hand.size == 8
+    np.testing.assert_allclose([hand.lower, hand.upper], [[-0.5], [0.5]])  # the follower turns twice as far
+    np.testing.assert_allclose(hand.all_joints(np.array([0.1])), [0.5, 0.1, 0.2])
+    assert [shape.kind for shape in hand.shapes] == ["box", "capsule", "capsule"]
+    x = torch.tensor([[0, 0, 0, 1, 0, 0, 0, 0.3]], dtype=torch.float64)
+    tip = LinkPoints(np.array([hand.tree.index("far")]), np.array([[0, 0, 0.04]]))
+    expected = [0.05 * np.sin(0.3) + 0.04 * np.sin(0.9), 0, 0.05 + 0.05 * np.cos(0.3) + 0.04 * np.cos(0.9)]
+    np.testing.assert_allclose(Kinematics(hand, torch.float64).points(x, tip)[0, 0], expected, atol=1e-12)
+
+
+def test_a_fixed_angle_shows_in_the_pose_of_the_root(tmp_path: Path) -> None:
+    T_base_root = load(tmp_path, description()).T_base_root
+    np.testing.assert_allclose(T_base_root[:3, 3], [0.05 * np.sin(0.5), 0, -0.05 * np.cos(0.5)], atol=1e-12)
+
+
+def independent(name: str, angle: float) -> dict[str, Any]:
+    return {name: {"open": angle, "closing": 1.0}}
+
+
+def contact(link: str, normal: list[float]) -> dict[str, Any]:
+    return {"contacts": {"finger": [{"link": link, "position": [0, 0, 0], "normal": normal}]}}
+
+
+MISTAKES = [
+    ({"contact": {}}, "unknown key 'contact'; valid keys: base_link"),
+    ({"base_link": "plam"}, r"hand\.yaml: base_link: no link 'plam' in pincer\.urdf; valid: arm, palm, near, far"),
+    ({"independent": independent("third", 0)}, "no movable joint 'third'.*valid: wrist, first, second"),
+    ({"independent": independent("first", 3)}, "angle 3.0 of 'first' is outside its limits -1.0000 to 1.0000"),
+    ({"independent": independent("first", 0.8)}, "angle 1.6 of 'second' is outside its limits -1.0000 to 1.0000"),
+    ({"fixed": {}}, "joint 'wrist' is in none of independent, coupled, fixed"),
+    ({"fixed": {"wrist": 0, "first": 0}}, "joint 'first' must be in one of independent, coupled, fixed"),
+    (
+        {"fixed": {}, "independent": independent("first", 0) | independent("wrist", 0)},
+        "joint 'wrist' carries 'palm': put it under `fixed`",
+    ),
+    ({"coupled": {"second": {"joint": "wrist", "ratio": 1}}}, "joint: 'wrist' is not independent; valid: first"),
+    ({"coupled": {"second": {"joint": "first", "ratio": 0}}}, "coupled.second.ratio must not be 0"),
+    ({"contacts": {"finger": []}}, "contacts: at least one point is needed"),
+    (contact("far", [1, 1, 0]), r"contacts\.finger\[0\]\.normal must have length 1, has 1\.414214"),
+    (contact("toe", [1, 0, 0]), r"contacts\.finger\[0\]\.link: no link 'toe'"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), MISTAKES)
+def test_mistakes_in_hand_yaml_are_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, description() | change)
+
+
+def test_the_unknown_hand_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="claw"):
+        Hand.load("claw")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("</robot>", "", "URDF is not valid XML"),
+        ('<link name="arm"/>', '<link name="arm"/><link name="leg"/>', "one root link, found 2: arm, leg"),
+        ('type="revolute"', 'type="prismatic"', "joint 'wrist' is 'prismatic'; valid: revolute"),
+        ('lower="-1" upper="1"', "", "joint 'wrist' needs <limit> with lower and upper"),
+        ('<sphere radius="0.005"/>', '<mesh filename="a.stl"/>', "link 'near' is mesh; valid: box, cylinder"),
+        ('<parent link="arm"/>', "", "<joint name='wrist'> lacks <parent>"),
+    ],
+)
+def test_mistakes_in_the_urdf_are_named(old: str, new: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_urdf(urdf().replace(old, new))
