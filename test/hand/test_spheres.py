@@ -7,6 +7,7 @@ from scipy.spatial.distance import cdist
 
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.hand.primitives import exposed_points, signed_distance
+from grasp_pose_net.hand.spheres import collision_pairs
 
 
 def gap_to_spheres(hand: Hand, link: str, points: np.ndarray) -> np.ndarray:
@@ -57,6 +58,16 @@ def test_open_posture_is_free_and_pairs_are_of_links_that_can_meet(hand: Hand) -
         assert set(can_meet.split()) in pairs
     for joined in ("rh_palm", "rh_palm rh_ffproximal", "rh_thproximal rh_thmiddle", "rh_palm rh_wrist"):
         assert set(joined.split()) not in pairs
+
+
+def test_pairs_that_overlap_at_the_open_posture_or_never_come_near_are_left_out(hand: Hand) -> None:
+    one, other = hand.self_pairs[0]
+    apart = np.arange(len(hand.spheres.radius))[:, None] * np.array([1.0, 0, 0])  # a metre between any two
+    meeting = apart.copy()
+    meeting[other] = meeting[one]
+    pairs = collision_pairs(hand.spheres, hand.tree, np.stack([apart, meeting]))
+    np.testing.assert_array_equal(pairs, [[one, other]])
+    assert len(collision_pairs(hand.spheres, hand.tree, np.stack([meeting, meeting]))) == 0
 
 
 def gaps(hand: Hand, joints: np.ndarray) -> np.ndarray:
