@@ -1,8 +1,9 @@
 """Candidate -> grasp without penetration, and the descent that grasp synthesis shares with it."""
 
 from grasp_pose_net.refinement.arrays import Box, Plane
-from grasp_pose_net.refinement.descent import Descended, Descent, Energy, descend, evaluate, warm_up
+from grasp_pose_net.refinement.descent import Descended, Descent, Energy, descend, evaluate
 from grasp_pose_net.refinement.postures import Postures, contact_jacobian, postures
+from grasp_pose_net.refinement.ranking import Ranked, refine_and_rank, warm_up
 from grasp_pose_net.refinement.refine import Refined, Refinement, paper_objective, refine
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Energy",
     "Plane",
     "Postures",
+    "Ranked",
     "Refined",
     "Refinement",
     "contact_jacobian",
@@ -20,5 +22,6 @@ __all__ = [
     "paper_objective",
     "postures",
     "refine",
+    "refine_and_rank",
     "warm_up",
 ]

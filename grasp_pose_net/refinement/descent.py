@@ -149,17 +149,6 @@ def evaluate(
     return value, gradient, depths
 
 
-def warm_up(hand: Hand, field: SignedDistanceField) -> None:
-    """Compile (or load from numba's cache) everything that a first request would wait for."""
-    from grasp_pose_net.refinement.postures import postures
-
-    x = np.zeros((1, hand.size))
-    x[0, 3] = 1.0
-    descend(hand, field, x, Descent(iterations=1))
-    evaluate(hand, field, x, Energy())
-    postures(hand, field, x)
-
-
 def checked(hand: Hand, x: NDArray[np.floating]) -> NDArray[np.float64]:
     """Copy of pose vectors with unit quaternions and joints inside their limits.
 

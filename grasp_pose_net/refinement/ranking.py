@@ -1,4 +1,4 @@
-"""Refined candidates in the order of their ε, and the reasons of those that were dropped."""
+"""Refine, measure, drop what fails and count why, rank the rest by epsilon."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from grasp_pose_net.hand import Hand
-from grasp_pose_net.quality import epsilon_of
+from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.quality import contacts, epsilon_batch, penetration
 from grasp_pose_net.refinement.arrays import Box, Plane
-from grasp_pose_net.refinement.refine import Refined, Refinement, refine
+from grasp_pose_net.refinement.descent import Energy, evaluate
+from grasp_pose_net.refinement.postures import postures
+from grasp_pose_net.refinement.refine import Refinement, refine
 from grasp_pose_net.shapes import SignedDistanceField
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Ranked:
-    """Candidates that survived refinement, best first.
+    """Refined grasps, best first.
 
     Attributes:
-        index: (N,) place of each among the candidates that came in.
-        x: (N, 7 + D) pose vectors, object frame.
-        epsilon: (N,) ε-metric, falling.
-        rejected: how many were dropped, by reason.
+        index: (G,) which candidate each came from.
+        x: (G, 7 + D) pose vectors, object frame.
+        epsilon: (G,) fast epsilon.
+        rejected: how many candidates were dropped, by reason.
     """
 
     index: NDArray[np.int64]
@@ -40,42 +43,44 @@ def refine_and_rank(
     obstacles: tuple[Box, ...] = (),
     config: Refinement | None = None,
 ) -> Ranked:
-    """Refine candidates, drop those that still penetrate, and rank the others by ε.
+    """Refine the candidates of one object and rank those that nothing penetrates.
 
     Args:
         hand: the hand.
         field: signed distance field of the object.
         x: (B, 7 + D) candidates, object frame; not modified.
-        plane: support plane that hand and forearm stay above.
-        obstacles: boxes that they stay out of.
-        config: objective and tolerance.
+        plane: support plane.
+        obstacles: boxes to stay out of.
+        config: of the refinement.
     """
     config = config or Refinement()
     refined = refine(hand, field, x, plane, obstacles, config)
-    index = np.flatnonzero(refined.ok)
-    epsilon = epsilon_of(hand, field, refined.x[index])
-    order = np.argsort(-epsilon, kind="stable")
-    return Ranked(
-        index=index[order],
-        x=refined.x[index[order]],
-        epsilon=epsilon[order],
-        rejected=_reasons(refined, config.tolerance_m),
-    )
-
-
-def _reasons(refined: Refined, tolerance_m: float) -> Counter[str]:
-    """Dropped candidates by the first collision that holds, the object's first."""
-    rejected: Counter[str] = Counter()
-    left = ~refined.ok
-    depths = {
-        "penetrates": refined.object_m,
+    kinematics, pose = Kinematics(hand), torch.as_tensor(refined.x, dtype=torch.float32)
+    # The skin itself decides, not the spheres that stand for it in the descent.
+    depth_m = penetration(hand, kinematics, field, pose).hand_penetration_m.numpy()
+    epsilon = epsilon_batch(contacts(hand, kinematics, field, pose), field.radius).numpy()
+    reasons = {
+        "penetrates": np.maximum(depth_m, refined.object_m),
         "hits the support": refined.plane_m,
-        "hits an obstacle": refined.obstacle_m,
+        "hits a neighbour": refined.obstacle_m,
         "hits itself": refined.self_m,
     }
-    for reason, depth in depths.items():
-        hit = left & (depth > tolerance_m)
-        if hit.any():
-            rejected[reason] = int(hit.sum())
-        left &= ~hit
-    return rejected
+    rejected: Counter[str] = Counter()
+    kept = np.ones(len(pose), bool)
+    for reason, depth in reasons.items():
+        failed = kept & (depth > config.tolerance_m)
+        rejected[reason] = int(failed.sum())
+        kept &= ~failed
+    index = np.flatnonzero(kept)
+    index = index[np.argsort(-epsilon[index], kind="stable")]
+    return Ranked(index, refined.x[index], epsilon[index], +rejected)
+
+
+def warm_up(hand: Hand) -> None:
+    """Compile, or load from numba's cache, everything that a first request would wait for."""
+    cells = np.indices((8, 8, 8)) * 0.02 - 0.07
+    ball = SignedDistanceField(np.linalg.norm(cells, axis=0) - 0.03, np.full(3, -0.07), 0.02, radius=0.03)
+    x = np.concatenate([-hand.grasp_centre, [1.0, 0.0, 0.0, 0.0], hand.open_joints])[None]
+    refine_and_rank(hand, ball, x)
+    postures(hand, ball, x)
+    evaluate(hand, ball, x, Energy())

@@ -72,31 +72,19 @@ def draw_starts(
     return x[np.sort(np.argsort(depth, kind="stable")[:count])]
 
 
-def stable_planes(
-    mesh: trimesh.Trimesh, count: int, *, rng: np.random.Generator, least: float = 0.02
-) -> list[tuple[Plane, float]]:
+def stable_planes(mesh: trimesh.Trimesh, count: int, *, rng: np.random.Generator) -> list[Plane]:
     """Support planes of poses in which the object stands still, drawn by how likely it comes to rest so.
 
     Args:
         mesh: the object, object frame.
-        count: at most this many.
+        count: at most this many, all different.
         rng: random numbers.
-        least: poses less likely than this are left out (unless none is more likely).
-
-    Returns:
-        Planes with their probabilities.
     """
     transforms, chances = trimesh.poses.compute_stable_poses(mesh, sigma=0.0, n_samples=1)
-    order = np.argsort(-chances, kind="stable")
-    order = order[: max(1, int((chances > least).sum()))]
-    chance = chances[order] / chances[order].sum()
-    picked = rng.choice(len(order), size=min(count, len(order)), replace=False, p=chance)
-    planes = []
-    for i in picked:
-        T_table_object = transforms[order[i]]
-        normal = T_table_object[2, :3]
-        planes.append((Plane(tuple(map(float, normal)), float(-T_table_object[2, 3])), float(chance[i])))
-    return planes
+    count = min(count, int(np.count_nonzero(chances)))
+    picked = rng.choice(len(chances), size=count, replace=False, p=chances / chances.sum())
+    # In the table's frame z = T[2, :3] . p + T[2, 3]: the plane z = 0, seen from the object.
+    return [Plane(tuple(map(float, T[2, :3])), float(-T[2, 3])) for T in transforms[picked]]
 
 
 def _hull_points(mesh: trimesh.Trimesh, count: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
