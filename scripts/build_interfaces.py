@@ -39,7 +39,10 @@ def relocate(prefix: Path) -> None:
     """Points the CMake files of the wheels, which name the machine that built them, to this interpreter."""
     places = (
         (re.compile(r"/opt/python/[\w-]+/include/python3\.\d+"), sysconfig.get_path("include")),
-        (re.compile(r"/opt/python/[\w-]+/lib/python3\.\d+/site-packages/numpy/_core/include"), np.get_include()),
+        (
+            re.compile(r"/opt/python/[\w-]+/lib/python3\.\d+/site-packages/numpy/_core/include"),
+            np.get_include(),
+        ),
     )
     for path in (prefix / "share").glob("*/cmake/*.cmake"):
         old = path.read_text()
@@ -74,8 +77,14 @@ def build(package: str, prefix: Path, scratch: Path, jobs: int) -> None:
     ]
     environment = {**os.environ, "AMENT_PREFIX_PATH": str(prefix), "CMAKE_PREFIX_PATH": str(prefix)}
     environment["PATH"] = f"{prefix / 'bin'}{os.pathsep}{environment['PATH']}"
-    for step in (configure, ["cmake", "--build", folder, "--parallel", str(jobs)], ["cmake", "--install", folder]):
-        done = subprocess.run(step, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for step in (
+        configure,
+        ["cmake", "--build", folder, "--parallel", str(jobs)],
+        ["cmake", "--install", folder],
+    ):
+        done = subprocess.run(
+            step, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         if done.returncode:
             print(done.stdout[-8000:], file=sys.stderr)
             raise SystemExit(f"building {package} failed: {' '.join(map(str, step))}")
@@ -97,7 +106,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for wave in WAVES:
             with ThreadPoolExecutor(min(jobs, len(wave))) as pool:
-                list(pool.map(lambda p, n=len(wave): build(p, prefix, Path(scratch), max(1, jobs // n)), wave))
+                list(
+                    pool.map(lambda p, n=len(wave): build(p, prefix, Path(scratch), max(1, jobs // n)), wave)
+                )
     stamp.write_text(wanted)
 
 

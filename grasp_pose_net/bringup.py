@@ -1,0 +1,227 @@
+"""The nodes of the system, listed once, and the plain runner that starts them where ROS's own launch is not installed.
+
+``launch/grasp_demo.launch.py`` and :class:`Runner` read the same list. This module imports no ROS: a node is a process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from grasp_pose_net.exceptions import ExecutionError
+from grasp_pose_net.models import config_file
+
+LOG_LINES = 15
+# Patience with each signal in turn; together below the 5 s in which everything has to be gone.
+STOP_SIGNALS = ((signal.SIGINT, 2.5), (signal.SIGTERM, 1.0), (signal.SIGKILL, 1.0))
+
+# Runs between fork and node: the kernel kills the node when the runner dies, however that happens. An exec keeps this.
+# (1 is PR_SET_PDEATHSIG; the comparison covers a runner that died before the call.)
+DIE_WITH_PARENT = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node: its name is also that of its executable and of its parameter file ``config/<name>.yaml``.
+
+    Attributes:
+        name: node name.
+        package: Python package that holds the node's module.
+        simulated: stands in for hardware; not started with a real robot, and makes the clock instead of following it.
+    """
+
+    name: str
+    package: str = "grasp_pose_net.nodes"
+    simulated: bool = False
+
+    @property
+    def module(self) -> str:
+        """Module whose ``main()`` is the node."""
+        return f"{self.package}.{self.name}"
+
+    @property
+    def parameter_file(self) -> Path:
+        """The node's ROS parameter file."""
+        return config_file(f"{self.name}.yaml")
+
+    def overrides(self, use_sim_time: bool, planner: str, objects: str) -> dict[str, Any]:
+        """Parameters of this node that depend on how the system is started; the rest is in the parameter file.
+
+        Args:
+            use_sim_time: follow ``/clock``.
+            planner: motion planner of the executor: auto, moveit or ompl.
+            objects: folder of meshes for the simulation; empty for the package's own.
+        """
+        if self.simulated:
+            return {"objects": objects}
+        own = {"planner": planner} if self.name == "executor" else {}
+        return {"use_sim_time": use_sim_time, **own}
+
+
+NODES = (
+    NodeSpec("simulation", simulated=True),
+    NodeSpec("perception"),
+    NodeSpec("refinement"),
+    NodeSpec("inference"),
+    NodeSpec("executor"),
+)
+
+
+def prepare_environment() -> None:
+    """Set what nodes without a ROS installation need in this process, unless the user has: children inherit it.
+
+    Discovery stays on this machine, in a domain of its own; rendering needs no display.
+    """
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    os.environ.setdefault("MUJOCO_GL", "egl")
+    os.environ.setdefault("ROS_DOMAIN_ID", str(free_domain()))
+
+
+def free_domain() -> int:
+    """Domain between 1 and 101 that no process on this machine uses now (beyond 101 its ports would collide)."""
+    domains = random.sample(range(1, 102), 101)
+    for domain in domains:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+            # discovery port of the domain's first participant, as the RTPS standard numbers ports
+            probe.bind(("", 7400 + 250 * domain + 10))
+            return domain
+    return domains[0]
+
+
+class Runner:
+    """Starts nodes as processes of their own and stops them all on leaving, as a context manager.
+
+    Enter it in a thread that lives until the end (the main one): the nodes are killed when that thread dies.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        parameters: Mapping[str, Mapping[str, Any]] | None = None,
+        nodes: Iterable[NodeSpec] = NODES,
+    ) -> None:
+        """Prepare the runner; nothing is started.
+
+        Args:
+            folder: place for ``<node>.log``; made if missing.
+            parameters: for each node name, the parameters that differ from its parameter file.
+            nodes: what to start.
+
+        Raises:
+            ExecutionError: ``parameters`` names a node that is not in ``nodes``.
+        """
+        self.folder = folder
+        self._nodes = tuple(nodes)
+        self._parameters = {name: dict(values) for name, values in (parameters or {}).items()}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        known = [node.name for node in self._nodes]
+        if unknown := sorted(set(self._parameters) - set(known)):
+            raise ExecutionError(
+                f"parameters for unknown nodes {', '.join(unknown)}; there are {', '.join(known)}"
+            )
+
+    def __enter__(self) -> Runner:
+        """Start every node."""
+        prepare_environment()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            for node in self._nodes:
+                self._processes[node.name] = self._start(node)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop every node."""
+        self.stop()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process id of each started node."""
+        return {name: process.pid for name, process in self._processes.items()}
+
+    def log_file(self, name: str) -> Path:
+        """File with everything that node ``name`` prints."""
+        return self.folder / f"{name}.log"
+
+    def check(self) -> None:
+        """See whether all nodes run.
+
+        Raises:
+            ExecutionError: one has ended; the text names it and quotes its status and the end of its log.
+        """
+        for name, process in self._processes.items():
+            status = process.poll()
+            if status is not None:
+                lines = self.log_file(name).read_text(errors="replace").splitlines()[-LOG_LINES:]
+                text = "".join(f"\n  {line}" for line in lines) or "\n  (its log is empty)"
+                raise ExecutionError(
+                    f"node {name} {describe_status(status)}; end of {self.log_file(name)}:{text}"
+                )
+
+    def stop(self) -> None:
+        """End all nodes and whatever they have started, within 5 s, and leave none behind."""
+        # a second Ctrl-C must not cut this short (signals can only be set in the main thread)
+        previous = None
+        with suppress(ValueError):
+            previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        processes = list(self._processes.values())
+        for number, patience_s in STOP_SIGNALS:
+            # SIGKILL goes to every group: what a node started and left behind is in there
+            running = [p for p in processes if p.poll() is None or number == signal.SIGKILL]
+            for process in running:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, number)
+            _wait(running, patience_s)
+        self._processes.clear()
+        if previous is not None:
+            signal.signal(signal.SIGINT, previous)
+
+    def _start(self, node: NodeSpec) -> subprocess.Popen[bytes]:
+        command = ["-m", node.module, "--ros-args", "--params-file", str(node.parameter_file)]
+        for key, value in self._parameters.get(node.name, {}).items():
+            command += ["-p", f"{key}:={json.dumps(value)}"]
+        guard = [sys.executable, "-I", "-S", "-c", DIE_WITH_PARENT, str(os.getpid())]
+        with self.log_file(node.name).open("wb") as log:
+            return subprocess.Popen(
+                guard + command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+
+
+def describe_status(status: int) -> str:
+    """Words for the return code of a process, which is negative for a signal."""
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"
+
+
+def _wait(processes: Iterable[subprocess.Popen[bytes]], patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, deadline - time.monotonic()))
