@@ -1,9 +1,9 @@
 """The ε-metric of Ferrari and Canny: how strong a disturbance a grasp resists in the worst direction.
 
 ε is the radius of the largest ball around the origin inside the convex hull of all contacts' friction-cone
-edge wrenches (L1). Each edge has unit force along the normal plus μ across it; torques are taken about the
-centre of mass and divided by the largest distance from there to the surface, so that ε has no unit (GraspIt!'s
-scaling).
+edge wrenches (L1). Each edge has unit force along the normal plus μ across; torques are taken about the
+centre of mass and divided by the largest distance from there to the surface, so that ε has no unit (as in
+GraspIt!).
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def grasp(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_six_contacts_on_the_axes_of_a_sphere() -> None:
-    # Only friction makes torque: the weakest direction is a pure torque along (1, 1, 1), where each contact has
-    # the lever sqrt(2/3); a cone of many edges comes close to the round one of this closed form.
+    # Only friction makes torque: the weakest direction is a pure torque along (1, 1, 1), each contact has
+    # the lever sqrt(2/3) there; a cone of many edges comes close to the round one of this closed form.
     points = np.concatenate([np.eye(3), -np.eye(3)])
     assert epsilon(points, -points, 1.0, mu=0.2, edges=48) == pytest.approx(0.2 * np.sqrt(2 / 3), rel=3e-3)
 
