@@ -1,0 +1,164 @@
+"""Is a configuration of the robot free of collisions with itself and its scene?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import coal
+import numpy as np
+import pinocchio as pin
+import trimesh
+
+from grasp_pose_net.execution.robot import RobotModel
+from grasp_pose_net.execution.scene import Scene, SceneObject
+from grasp_pose_net.geometry import Array
+
+Pair = tuple[int, int, float]  # two shapes, and the distance under which they collide [m]; negative: allowed depth
+
+
+class CollisionChecker:
+    """Tests chosen pairs of shapes at any configuration; not for several threads at once."""
+
+    def __init__(
+        self,
+        robot: RobotModel,
+        geometry: pin.GeometryModel,
+        owners: Sequence[str],
+        pairs: Sequence[Pair],
+        carried: Mapping[int, tuple[Array, Array]] | None = None,
+    ) -> None:
+        """Prepare the pairs.
+
+        Args:
+            robot: the robot.
+            geometry: shapes of robot and scene; its own pairs are replaced.
+            owners: link or object of each shape.
+            pairs: what is tested.
+            carried: shapes of the attached object, with T_joint_link and T_object_shape (4, 4) each.
+        """
+        self._carried = dict(carried or {})
+        self._model, self._data = robot.model, robot.model.createData()
+        self._geometry, self._owners = geometry, tuple(owners)
+        geometry.removeAllCollisionPairs()
+        for a, b, _ in pairs:
+            geometry.addCollisionPair(pin.CollisionPair(a, b))
+        self._geometry_data: pin.GeometryData = geometry.createData()
+        for request, (_, _, margin) in zip(self._geometry_data.collisionRequests, pairs, strict=True):
+            request.security_margin = margin
+        # For some hundred pairs, comparing all bounding boxes is faster than keeping a tree of them.
+        self._manager = pin.BroadPhaseManager_NaiveCollisionManager(self._model, geometry, self._geometry_data)
+
+    def carry(self, T_link_object: Array) -> None:
+        """Hold the attached object at another pose (4, 4) in the link that carries it."""
+        for index, (T_joint_link, T_object_shape) in self._carried.items():
+            placement = pin.SE3(T_joint_link @ T_link_object @ T_object_shape)
+            self._geometry.geometryObjects[index].placement = placement
+
+    def free(self, configuration: Array) -> bool:
+        """True if nothing collides at a configuration (J,) [rad]."""
+        return not pin.computeCollisions(self._model, self._data, self._manager, configuration, True)
+
+    def collision(self, configuration: Array) -> tuple[str, str] | None:
+        """Names of two links or objects that collide at a configuration (J,) [rad], None if nothing does."""
+        if self.free(configuration):
+            return None
+        # the manager says that something collides, but not what
+        pin.computeCollisions(self._model, self._data, self._geometry, self._geometry_data, configuration, False)
+        results = self._geometry_data.collisionResults
+        for pair, result in zip(self._geometry.collisionPairs, results, strict=True):
+            if result.isCollision():
+                return self._owners[pair.first], self._owners[pair.second]
+        return None
+
+
+def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> CollisionChecker:
+    """Checker of the robot against itself and a scene.
+
+    The links of the hand are not tested against each other, since that does not change while the arm moves; see
+    :func:`hand_checker`. A mesh is its surface to the hand, which may reach into a bowl, and its convex hull to the
+    arm and to what the robot holds.
+
+    Args:
+        robot: the robot.
+        scene: the objects, what may touch them, and what is attached.
+        clearance_m: distance that arm and forearm keep from the scene [m]; the hand has to come near.
+    """
+    geometry: pin.GeometryModel = robot.geometry.copy()
+    owners = list(robot.geometry_links)
+    pairs = [(a, b, 0.0) for a, b in robot.pairs if not (_in_hand(robot, a) and _in_hand(robot, b))]
+    carried: dict[int, tuple[Array, Array]] = {}
+    for entry in scene.objects:
+        joint, T_joint_link, T_link_object = _carrier(robot, scene, entry)
+        for shape, T_object_shape in _shapes(entry):
+            name = f"scene/{len(owners)}"
+            placed = pin.GeometryObject(name, joint, pin.SE3(T_joint_link @ T_link_object @ T_object_shape), shape)
+            new = geometry.addGeometryObject(placed)
+            if joint:
+                carried[new] = (T_joint_link, T_object_shape)
+            solid = isinstance(shape, coal.ShapeBase)
+            for other, owner in enumerate(owners):
+                margin = _margin(robot, scene, owner, entry.name, clearance_m)
+                surface_pair = bool(entry.meshes) and owner in robot.hand_links
+                if margin > -np.inf and solid != surface_pair and (solid or margin >= 0.0):
+                    pairs.append((other, new, margin))
+            owners.append(entry.name)
+    return CollisionChecker(robot, geometry, owners, pairs, carried)
+
+
+def hand_checker(robot: RobotModel, depth_m: float = 0.0) -> CollisionChecker:
+    """Checker of the hand's links against each other; they may reach into each other by ``depth_m``."""
+    pairs = [(a, b, -depth_m) for a, b in robot.pairs if _in_hand(robot, a) and _in_hand(robot, b)]
+    return CollisionChecker(robot, robot.geometry.copy(), robot.geometry_links, pairs)
+
+
+def _in_hand(robot: RobotModel, geometry: int) -> bool:
+    return robot.geometry_links[geometry] in robot.hand_links
+
+
+def _margin(robot: RobotModel, scene: Scene, owner: str, name: str, clearance_m: float) -> float:
+    """Distance [m] under which a link or another object collides with object ``name``; -inf: they are not tested."""
+    held = scene.attached.name if scene.attached else None
+    if owner not in robot.geometry_links:
+        if held not in (owner, name) or owner == name:
+            return -np.inf  # two objects at rest
+        return -max(scene.allowed_depth(owner, name), scene.allowed_depth(name, owner))
+    if robot.parent_joint(owner)[0] == 0 and held != name:
+        return -np.inf  # a stand and a table at rest
+    if scene.attached and held == name and owner in scene.attached.touch_links:
+        return -np.inf
+    depth = scene.allowed_depth(owner, name)
+    return clearance_m if depth == 0.0 and owner not in robot.hand_links else -depth
+
+
+def _carrier(robot: RobotModel, scene: Scene, entry: SceneObject) -> tuple[int, Array, Array]:
+    """The joint that an object moves with (0: the world), the carrying link in it, and the object in the link."""
+    if scene.attached is None or scene.attached.name != entry.name:
+        return 0, np.eye(4), entry.T_world_object
+    return *robot.parent_joint(scene.attached.link), scene.attached.T_link_object
+
+
+def _shapes(entry: SceneObject) -> Iterator[tuple[coal.CollisionGeometry, Array]]:
+    for size, T_object_box in entry.boxes:
+        yield coal.Box(*(float(side) for side in size)), T_object_box
+    for mesh in entry.meshes:
+        yield _surface(mesh), np.eye(4)
+        yield _hull(mesh), np.eye(4)
+
+
+def _surface(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:
+    surface = coal.BVHModelOBBRSS()
+    surface.beginModel(len(mesh.faces), len(mesh.vertices))
+    surface.addVertices(np.asarray(mesh.vertices, float))
+    surface.addTriangles(np.asarray(mesh.faces, np.int64))
+    surface.endModel()
+    return surface
+
+
+def _hull(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:
+    hull = mesh.convex_hull
+    points, triangles = coal.StdVec_Vec3s(), coal.StdVec_Triangle()
+    for vertex in hull.vertices:
+        points.append(np.asarray(vertex, float))
+    for a, b, c in hull.faces.tolist():
+        triangles.append(coal.Triangle(a, b, c))
+    return coal.Convex(points, triangles)

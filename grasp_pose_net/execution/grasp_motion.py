@@ -1,0 +1,211 @@
+"""Can the arm do a grasp? Pre-grasp, approach, grasp and lift as joints of the arm, all free of collisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from grasp_pose_net.execution.collision import CollisionChecker, hand_checker, scene_checker
+from grasp_pose_net.execution.lines import line_poses
+from grasp_pose_net.execution.planner import MotionConfig
+from grasp_pose_net.execution.problems import PlanningFailed, Problem
+from grasp_pose_net.execution.robot import RobotModel
+from grasp_pose_net.execution.scene import Scene
+from grasp_pose_net.geometry import Array, inverse_transform
+
+IK_STARTS = 16
+# How far the held object's hull may overlap its neighbours and what it stood on: hulls and perceived meshes are inexact.
+HELD_OVERLAP_M = 0.02
+
+
+@dataclass(frozen=True)
+class PickGrasp:
+    """One way to pick an object up; world frame, metres, radians, newton metres.
+
+    Attributes:
+        name: its id.
+        T_world_tip: (4, 4) pose of the end effector's parent link at the grasp.
+        approach: (3,) unit direction of travel to the grasp.
+        approach_m: wanted and least length of the straight way in.
+        retreat: (3,) unit direction of the lift.
+        retreat_m: wanted and least length of the lift.
+        pre_grasp: (H,) hand joints on the way in.
+        grasp: (H,) hand joints that touch.
+        squeeze: (H,) hand joint targets that press.
+        efforts: (H,) of the squeeze, None where not given.
+    """
+
+    name: str
+    T_world_tip: Array
+    approach: Array
+    approach_m: tuple[float, float]
+    retreat: Array
+    retreat_m: tuple[float, float]
+    pre_grasp: Array
+    grasp: Array
+    squeeze: Array
+    efforts: Array | None = None
+
+
+@dataclass(frozen=True)
+class ArmPath:
+    """What the arm does for one grasp.
+
+    Attributes:
+        pre_grasp: (A,) joints where the approach begins [rad].
+        grasp: (A,) joints at the grasp [rad].
+        T_world_pre_grasp: (4, 4) tip pose where the approach begins.
+        T_world_lift: (4, 4) tip pose where the lift ends.
+    """
+
+    pre_grasp: Array
+    grasp: Array
+    T_world_pre_grasp: Array
+    T_world_lift: Array
+
+
+class GraspMotion:
+    """Finds the arm's way to grasps of one object in one scene; the same for planning grasps and for doing them."""
+
+    def __init__(
+        self, robot: RobotModel, scene: Scene, target: str, supports: tuple[str, ...], config: MotionConfig
+    ) -> None:
+        """Prepare the collision checks of all stages.
+
+        Args:
+            robot: the robot.
+            scene: what is around.
+            target: the object to grasp.
+            supports: what it stands on.
+            config: clearance and steps.
+
+        Raises:
+            PlanningError: target or support is not in the scene.
+        """
+        self._robot, self._config, self._target = robot, config, target
+        self._starts = robot.chain.spread_starts(IK_STARTS, np.random.default_rng(config.seed))
+        self.reach_scene = scene
+        for support in supports:
+            self.reach_scene = self.reach_scene.allow(robot.hand_links, support, config.support_depth_m)
+        self.contact_scene = self.reach_scene.allow(robot.hand_links, target)
+        self._reach = scene_checker(robot, self.reach_scene, config.clearance_m)
+        self._contact = scene_checker(robot, self.contact_scene, config.clearance_m)
+        self._lift = scene_checker(robot, self.lift_scene(np.eye(4)), config.clearance_m)
+        self._hand = hand_checker(robot, config.hand_overlap_m)
+
+    def lift_scene(self, T_world_tip: Array) -> Scene:
+        """Scene in which the hand at ``T_world_tip`` (4, 4) holds the target."""
+        scene = self.contact_scene
+        for entry in scene.objects:
+            if entry.name != self._target:
+                scene = scene.allow({self._target}, entry.name, HELD_OVERLAP_M)
+        return scene.attach(self._target, self._robot.tip, T_world_tip, self._robot.hand_links)
+
+    def reason(self, grasp: PickGrasp, start: Array) -> str | None:
+        """Why the arm cannot do a grasp from a configuration (J,) [rad], in few words; None where it can."""
+        try:
+            next(self.paths(grasp, start))
+        except PlanningFailed as failure:
+            return failure.problem.value
+        return None
+
+    def paths(self, grasp: PickGrasp, start: Array) -> Iterator[ArmPath]:
+        """Ways of the arm, the one nearest to the start configuration (J,) [rad] first.
+
+        Raises:
+            PlanningFailed: there is none; the problem is that of the attempt that came furthest.
+        """
+        self._check_postures(grasp, start)
+        near = start[self._robot.arm.indices]
+        where = f"{self._robot.tip} at {np.round(grasp.T_world_tip[:3, 3], 3)} m"
+        failures = [PlanningFailed(Problem.NO_INVERSE_KINEMATICS, f"{where} is out of reach so turned")]
+        found = False
+        for joints in self._solutions(grasp.T_world_tip, near):
+            try:
+                yield self._path(grasp, start, joints)
+                found = True
+            except PlanningFailed as failure:
+                failures.append(failure)
+        if not found:
+            raise max(failures, key=lambda failure: PROGRESS.index(failure.problem))
+
+    def _solutions(self, T_world_tip: Array, near: Array) -> Iterator[Array]:
+        """Arm joints (A,) for a tip pose; the others are only looked for when the one found from ``near`` will not do."""
+        first = self._robot.chain.inverse(T_world_tip, near, np.empty((0, len(near))))
+        yield from first
+        for joints in self._robot.chain.inverse(T_world_tip, near, self._starts):
+            if not len(first) or np.abs(joints - first[0]).max() > 1e-2:
+                yield joints
+
+    def _check_postures(self, grasp: PickGrasp, start: Array) -> None:
+        """Refuse postures outside the limits, and a way in with fingers inside each other."""
+        for name, posture in (("pre-grasp", grasp.pre_grasp), ("grasp", grasp.grasp), ("squeeze", grasp.squeeze)):
+            if outside := self._robot.outside_limits(self._with(start, None, posture), tolerance=1e-2):
+                raise PlanningFailed(Problem.OUTSIDE_LIMITS, f"{name} posture has {'; '.join(outside)}")
+        if hit := self._hand.collision(self._with(start, None, grasp.pre_grasp)):
+            raise PlanningFailed(Problem.HAND_IN_COLLISION, f"in the pre-grasp posture {hit[0]} reaches into {hit[1]}")
+
+    def _path(self, grasp: PickGrasp, start: Array, joints: Array) -> ArmPath:
+        """The way through one arm configuration at the grasp, joints (A,) [rad]."""
+        pre, closed = self._with(start, None, grasp.pre_grasp), self._with(start, None, grasp.grasp)
+        if hit := self._contact.collision(self._with(closed, joints)):
+            raise PlanningFailed(Problem.GOAL_IN_COLLISION, f"at the grasp {hit[0]} hits {hit[1]}")
+        back, T_world_pre_grasp = self._line(
+            grasp.T_world_tip, -grasp.approach, grasp.approach_m, joints, pre, self._contact, Problem.APPROACH_BLOCKED
+        )
+        if hit := self._reach.collision(self._with(pre, back)):
+            raise PlanningFailed(Problem.GOAL_IN_COLLISION, f"at the pre-grasp {hit[0]} hits {hit[1]}")
+        T_world_object = self.reach_scene[self._target].T_world_object
+        self._lift.carry(inverse_transform(grasp.T_world_tip) @ T_world_object)
+        _, T_world_lift = self._line(
+            grasp.T_world_tip, grasp.retreat, grasp.retreat_m, joints, closed, self._lift, Problem.LIFT_BLOCKED
+        )
+        return ArmPath(back, joints, T_world_pre_grasp, T_world_lift)
+
+    def _line(
+        self,
+        T_world_tip: Array,
+        direction: Array,
+        lengths_m: tuple[float, float],
+        joints: Array,
+        configuration: Array,
+        checker: CollisionChecker,
+        problem: Problem,
+    ) -> tuple[Array, Array]:
+        """Joints (A,) and tip pose (4, 4) at the end of a straight line, as long as is free up to what is wanted."""
+        wanted, least = lengths_m
+        if wanted <= 0.0:
+            return joints, T_world_tip
+        T_end = T_world_tip.copy()
+        T_end[:3, 3] += wanted * direction
+        poses = line_poses(T_world_tip, T_end, self._config.line_step_m)
+        path = self._robot.chain.track(joints, poses, self._config.line_jump_rad)
+        reached = 0
+        while reached < len(path) and checker.free(self._with(configuration, path[reached])):
+            reached += 1
+        length = wanted * reached / len(poses)
+        if reached == 0 or length < least - 1e-6:
+            hit = checker.collision(self._with(configuration, path[reached])) if reached < len(path) else None
+            why = f"{hit[0]} hits {hit[1]}" if hit else "the arm cannot follow further"
+            raise PlanningFailed(problem, f"only {length:.3f} m of {least:.3f} m: {why}")
+        return path[reached - 1], poses[reached - 1]
+
+    def _with(self, configuration: Array, arm: Array | None = None, hand: Array | None = None) -> Array:
+        """Configuration (J,) with other arm (A,) or hand (H,) joints."""
+        configuration = configuration.copy()
+        if arm is not None:
+            configuration[self._robot.arm.indices] = arm
+        if hand is not None:
+            configuration[self._robot.hand.indices] = hand
+        return configuration
+
+
+# Problems of an arm configuration in the order in which they are looked for.
+PROGRESS = (
+    Problem.NO_INVERSE_KINEMATICS,
+    Problem.GOAL_IN_COLLISION,
+    Problem.APPROACH_BLOCKED,
+    Problem.LIFT_BLOCKED,
+)

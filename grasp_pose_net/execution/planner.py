@@ -1,0 +1,98 @@
+"""What every motion planner of the arm can do; OMPL stands behind it, and MoveIt will."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from grasp_pose_net.execution.robot import RobotModel
+from grasp_pose_net.execution.scene import Scene
+from grasp_pose_net.execution.trajectory import MotionLimits, Trajectory
+from grasp_pose_net.geometry import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionConfig:
+    """How fast and how carefully the robot moves."""
+
+    velocity_scale: float = field(default=0.5, metadata={"doc": "part of the joints' top speed", "range": (0.01, 1.0)})
+    acceleration_scale: float = field(
+        default=0.5, metadata={"doc": "part of the joints' top acceleration", "range": (0.01, 1.0)}
+    )
+    arm_acceleration_rad_s2: float = field(
+        default=4.0, metadata={"doc": "top acceleration of each arm joint [rad/s²]", "range": (0.1, 20.0)}
+    )
+    hand_acceleration_rad_s2: float = field(
+        default=40.0, metadata={"doc": "top acceleration of each hand joint [rad/s²]", "range": (1.0, 200.0)}
+    )
+    clearance_m: float = field(
+        default=0.01, metadata={"doc": "distance of arm and forearm from the scene [m]", "range": (0.0, 0.1)}
+    )
+    support_depth_m: float = field(
+        default=0.005,
+        metadata={"doc": "how far fingers may seem to reach into the perceived table [m]", "range": (0.0, 0.02)},
+    )
+    hand_overlap_m: float = field(
+        default=0.005, metadata={"doc": "how far the hand may reach into itself on the way in [m]", "range": (0.0, 0.02)}
+    )
+    planning_time_s: float = field(default=3.0, metadata={"doc": "longest search for a path [s]", "range": (0.1, 60.0)})
+    line_step_m: float = field(
+        default=0.005, metadata={"doc": "distance of the poses on a straight line [m]", "range": (0.001, 0.02)}
+    )
+    line_jump_rad: float = field(
+        default=0.1, metadata={"doc": "most a joint may turn between two of those [rad]", "range": (0.01, 0.5)}
+    )
+    seed: int = field(default=1, metadata={"doc": "seed of the path search", "range": (1, 2**31 - 1)})
+
+    def __post_init__(self) -> None:
+        """Check what ROS ranges do not, where the library is used without ROS."""
+        for name in ("velocity_scale", "acceleration_scale"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be above 0 and at most 1, got {getattr(self, name)}")
+
+    def arm_limits(self, robot: RobotModel) -> MotionLimits:
+        """Limits of the arm's joints, scaled."""
+        return self._limits(robot.arm.lower, robot.arm.upper, robot.arm.velocity, self.arm_acceleration_rad_s2)
+
+    def hand_limits(self, robot: RobotModel) -> MotionLimits:
+        """Limits of the hand's joints; not scaled, the hand is quick enough to need no haste."""
+        acceleration = np.full(len(robot.hand.names), self.hand_acceleration_rad_s2)
+        return MotionLimits(robot.hand.lower, robot.hand.upper, robot.hand.velocity, acceleration)
+
+    def _limits(self, lower: Array, upper: Array, velocity: Array, acceleration: float) -> MotionLimits:
+        limits = MotionLimits(lower, upper, velocity, np.full(len(lower), acceleration))
+        return limits.scaled(self.velocity_scale, self.acceleration_scale)
+
+
+class MotionPlanner(ABC):
+    """Plans motions of the arm; the hand keeps the posture that the start gives it.
+
+    Every trajectory returned is within the limits and free of collisions at each of its samples.
+    """
+
+    @abstractmethod
+    def plan_to_joints(self, start: Array, goal: Array, scene: Scene) -> Trajectory:
+        """Motion of the arm to joint positions.
+
+        Args:
+            start: (J,) configuration of the whole robot [rad].
+            goal: (A,) joints of the arm [rad].
+            scene: what is around.
+
+        Raises:
+            PlanningFailed: naming what is wrong with start, goal or the way between.
+        """
+
+    @abstractmethod
+    def plan_to_pose(self, start: Array, T_world_tip: Array, scene: Scene) -> Trajectory:
+        """Motion of the arm that ends with the tip at a pose (4, 4); otherwise as :meth:`plan_to_joints`."""
+
+    @abstractmethod
+    def plan_cartesian(self, start: Array, T_world_tip: Array, scene: Scene) -> Trajectory:
+        """Straight motion of the tip from where it is to a pose (4, 4), all of it or none.
+
+        Raises:
+            PlanningFailed: the line leaves the arm's reach, needs a jump of a joint, or something is in the way.
+        """

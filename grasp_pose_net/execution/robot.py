@@ -1,0 +1,212 @@
+"""The robot as URDF and SRDF describe it: joints, limits, groups, link poses and collision shapes (Pinocchio)."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import coal
+import numpy as np
+import pinocchio as pin
+
+from grasp_pose_net.exceptions import ConfigError, PlanningError
+from grasp_pose_net.execution.chain import Chain
+from grasp_pose_net.geometry import Array, inverse_transform
+
+
+@dataclass(frozen=True)
+class Group:
+    """Joints that move together.
+
+    Attributes:
+        names: (J,) joint names.
+        indices: (J,) their places in the robot's configuration.
+        lower: (J,) lower limits [rad].
+        upper: (J,) upper limits [rad].
+        velocity: (J,) largest speeds [rad/s].
+    """
+
+    names: tuple[str, ...]
+    indices: Array
+    lower: Array
+    upper: Array
+    velocity: Array
+
+
+class RobotModel:
+    """Arm and hand from URDF and SRDF text.
+
+    A configuration is one array (J,) with all joints in the order of ``joint_names`` [rad]. The URDF's root
+    link is the world. Not for use from several threads at once.
+
+    Attributes:
+        joint_names: all moving joints.
+        lower: (J,) lower limits [rad].
+        upper: (J,) upper limits [rad].
+        arm: the joints of the group that carries the end effector.
+        hand: the joints of the end effector.
+        tip: the end effector's parent link; grasp poses are poses of this link.
+        hand_links: links that the hand's joints move.
+        chain: the arm as a kinematic chain from the world to ``tip``.
+        named_states: (J,) configurations of the SRDF by name; joints that it does not set are zero.
+        geometry: collision shapes.
+        geometry_links: the link of each shape.
+        pairs: pairs of shapes that may collide, without those that the SRDF disables.
+    """
+
+    def __init__(self, urdf: str, srdf: str) -> None:
+        """Read the model.
+
+        Raises:
+            ConfigError: URDF and SRDF do not describe an arm with one end effector of revolute joints.
+        """
+        self._srdf = ElementTree.fromstring(srdf)
+        self.model: pin.Model = pin.buildModelFromXML(urdf)
+        self.data: pin.Data = self.model.createData()
+        self.joint_names: tuple[str, ...] = tuple(self.model.names)[1:]
+        if self.model.nq != len(self.joint_names) or self.model.nv != self.model.nq:
+            raise ConfigError("the robot has joints that are not plain revolute or prismatic; give each URDF joint limits")
+        self.lower, self.upper = self.model.lowerPositionLimit.copy(), self.model.upperPositionLimit.copy()
+        self._index = {name: i for i, name in enumerate(self.joint_names)}
+
+        effector = self._srdf.find("end_effector")
+        if effector is None:
+            raise ConfigError("the SRDF names no <end_effector>; it must give parent_link, parent_group and group")
+        self.tip = effector.attrib["parent_link"]
+        self.arm = self._group(effector.attrib["parent_group"])
+        self.hand = self._group(effector.attrib["group"])
+        moved = {self._joint_id(name) for name in self.hand.names}
+        self.hand_links = frozenset(
+            f.name for f in self.model.frames if f.type == pin.FrameType.BODY and f.parentJoint in moved
+        )
+        self.chain = self._chain()
+        self.named_states = {state.attrib["name"]: self._named_state(state) for state in self._srdf.findall("group_state")}
+
+        self.geometry: pin.GeometryModel = pin.buildGeomFromUrdfString(self.model, urdf, pin.GeometryType.COLLISION)
+        merge_capsules(self.geometry)
+        self.geometry.addAllCollisionPairs()
+        pin.removeCollisionPairsFromXML(self.model, self.geometry, srdf, False)
+        self.pairs = [(p.first, p.second) for p in self.geometry.collisionPairs]
+        self.geometry_links = tuple(self.model.frames[g.parentFrame].name for g in self.geometry.geometryObjects)
+
+    def configuration(self, positions: Mapping[str, float], base: Array | None = None) -> Array:
+        """Configuration (J,) from positions by joint name [rad]; joints not named are taken from ``base``.
+
+        Raises:
+            PlanningError: joints are missing and there is no ``base``.
+        """
+        if base is None and (missing := [name for name in self.joint_names if name not in positions]):
+            raise PlanningError(f"joint state lacks {len(missing)} of {len(self.joint_names)} joints: {', '.join(missing[:6])}")
+        configuration = np.zeros(len(self.joint_names)) if base is None else base.copy()
+        for name, value in positions.items():
+            if name in self._index:
+                configuration[self._index[name]] = value
+        return configuration
+
+    def link_pose(self, configuration: Array, link: str) -> Array:
+        """T_world_link (4, 4) at a configuration (J,) [rad].
+
+        Raises:
+            ConfigError: the robot has no such link.
+        """
+        frame = self.model.getFrameId(link)
+        if frame >= self.model.nframes:
+            raise ConfigError(f"the robot has no link {link!r}")
+        pin.forwardKinematics(self.model, self.data, configuration)
+        return pin.updateFramePlacement(self.model, self.data, frame).homogeneous.copy()
+
+    def outside_limits(self, configuration: Array, tolerance: float = 1e-3) -> list[str]:
+        """What is outside the limits by more than a tolerance [rad], as text, one entry a joint."""
+        excess = np.maximum(self.lower - configuration, configuration - self.upper)
+        return [
+            f"{self.joint_names[i]} = {configuration[i]:.3f} (limits {self.lower[i]:.3f} to {self.upper[i]:.3f})"
+            for i in np.flatnonzero(excess > tolerance)
+        ]
+
+    def parent_joint(self, link: str) -> tuple[int, Array]:
+        """Pinocchio's index of the joint that moves a link, and T_joint_link (4, 4)."""
+        frame = self.model.frames[self.model.getFrameId(link)]
+        return frame.parentJoint, frame.placement.homogeneous.copy()
+
+    def _joint_id(self, name: str) -> int:
+        return self._index[name] + 1
+
+    def _group(self, name: str) -> Group:
+        element = self._srdf.find(f"group[@name='{name}']")
+        if element is None:
+            raise ConfigError(f"the SRDF has no group {name!r}")
+        names = [joint.attrib["name"] for joint in element.findall("joint")]
+        for chain in element.findall("chain"):
+            base = self.model.frames[self.model.getFrameId(chain.attrib["base_link"])].parentJoint
+            tip = self.model.frames[self.model.getFrameId(chain.attrib["tip_link"])].parentJoint
+            supports = [j for j in self.model.supports[tip] if j not in self.model.supports[base]]
+            names += [self.model.names[j] for j in supports]
+        names = [n for n in names if n in self._index]  # fixed joints may be listed too
+        if not names:
+            raise ConfigError(f"group {name!r} of the SRDF has no moving joint; list its joints or a chain")
+        indices = np.array(sorted(self._index[n] for n in names))
+        return Group(
+            names=tuple(self.joint_names[i] for i in indices),
+            indices=indices,
+            lower=self.lower[indices],
+            upper=self.upper[indices],
+            velocity=self.model.velocityLimit[indices],
+        )
+
+    def _chain(self) -> Chain:
+        zero = np.zeros(len(self.joint_names))
+        pin.computeJointJacobians(self.model, self.data, zero)
+        T_world_before = np.eye(4)
+        offsets, axes = [], []
+        for i in self.arm.indices:
+            T_world_joint = self.data.oMi[int(i) + 1].homogeneous.copy()
+            offsets.append(inverse_transform(T_world_before) @ T_world_joint)
+            column = pin.getJointJacobian(self.model, self.data, int(i) + 1, pin.ReferenceFrame.LOCAL)[:, i]
+            if not np.allclose(column[:3], 0) or not np.isclose(np.linalg.norm(column[3:]), 1):
+                raise ConfigError(f"joint {self.joint_names[i]} of the arm is not revolute")
+            axes.append(column[3:].copy())
+            T_world_before = T_world_joint
+        return Chain(
+            names=self.arm.names,
+            offsets=np.array([*offsets, inverse_transform(T_world_before) @ self.link_pose(zero, self.tip)]),
+            axes=np.array(axes),
+            lower=self.arm.lower,
+            upper=self.arm.upper,
+        )
+
+    def _named_state(self, state: ElementTree.Element) -> Array:
+        values = {joint.attrib["name"]: float(joint.attrib["value"]) for joint in state.findall("joint")}
+        if unknown := sorted(set(values) - set(self._index)):
+            raise ConfigError(f"SRDF state {state.attrib['name']!r} sets unknown joints: {', '.join(unknown)}")
+        return self.configuration(values, np.clip(np.zeros(len(self.joint_names)), self.lower, self.upper))
+
+
+def merge_capsules(geometry: pin.GeometryModel) -> None:
+    """Replace each cylinder with equal spheres at both ends by one capsule: the same shape, a third of the tests."""
+    shapes = {g.name: g for g in geometry.geometryObjects}
+    for name, cylinder in shapes.items():
+        if not isinstance(cylinder.geometry, coal.Cylinder) or not geometry.existGeometryName(name):
+            continue
+        radius, half = cylinder.geometry.radius, cylinder.geometry.halfLength
+        ends = [cylinder.placement.act(np.array([0.0, 0.0, sign * half])) for sign in (-1, 1)]
+        caps = [
+            [
+                n
+                for n, s in shapes.items()
+                if isinstance(s.geometry, coal.Sphere)
+                and s.parentFrame == cylinder.parentFrame
+                and abs(s.geometry.radius - radius) < 1e-6
+                and np.allclose(s.placement.translation, end, atol=1e-5)
+            ]
+            for end in ends
+        ]
+        if not all(caps):
+            continue
+        capsule = pin.GeometryObject(
+            name, cylinder.parentJoint, cylinder.parentFrame, cylinder.placement, coal.Capsule(radius, 2 * half)
+        )
+        for old in (name, caps[0][0], caps[1][0]):
+            if geometry.existGeometryName(old):
+                geometry.removeGeometryObject(old)
+        geometry.addGeometryObject(capsule)
