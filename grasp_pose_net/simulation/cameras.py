@@ -1,0 +1,98 @@
+"""Depth cameras around the table: where they are, what a pixel sees, and the point cloud of a depth image.
+
+Optical frames follow REP-103: z forward, x right, y down. A depth is the z coordinate there, not the distance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from grasp_pose_net.geometry import Array
+
+DepthImage = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraConfig:
+    """Depth cameras on a ring around the table centre, looking at it; defaults as in the scan protocol."""
+
+    names: tuple[str, ...] = field(
+        default=("camera_1", "camera_2", "camera_3", "camera_4"), metadata={"doc": "one camera each, evenly around the table"}
+    )
+    width_px: int = field(default=640, metadata={"doc": "image width", "range": (16, 1920)})
+    height_px: int = field(default=480, metadata={"doc": "image height", "range": (16, 1080)})
+    horizontal_fov_deg: float = field(default=58.0, metadata={"doc": "horizontal field of view", "range": (10, 120)})
+    distance_m: float = field(default=0.7, metadata={"doc": "distance from the centre of the table top"})
+    elevation_deg: float = field(default=40.0, metadata={"doc": "angle above the table top", "range": (5, 90)})
+    azimuth_deg: float = field(default=45.0, metadata={"doc": "direction of the first camera, from world x towards y"})
+    range_m: float = field(default=2.0, metadata={"doc": "depths beyond are invalid"})
+    noise: bool = field(default=True, metadata={"doc": "add the depth noise of a structured-light camera"})
+    position_error_m: float = field(default=0.002, metadata={"doc": "largest error of a published camera position"})
+    rotation_error_deg: float = field(default=0.3, metadata={"doc": "largest error of a published camera direction"})
+
+    @property
+    def focal_px(self) -> float:
+        """Focal length in pixels, the same along both axes."""
+        return self.width_px / 2 / np.tan(np.deg2rad(self.horizontal_fov_deg) / 2)
+
+    @property
+    def vertical_fov_rad(self) -> float:
+        """Vertical field of view."""
+        return 2 * np.arctan(self.height_px / 2 / self.focal_px)
+
+
+def optical_frame(camera: str) -> str:
+    """Name of a camera's optical frame."""
+    return f"{camera}_optical"
+
+
+def camera_ring(config: CameraConfig, centre: Array) -> dict[str, Array]:
+    """Nominal poses ``T_world_optical`` of all cameras by name.
+
+    Args:
+        config: cameras.
+        centre: (3,) the point they look at [m], world frame.
+    """
+    poses = {}
+    elevation = np.deg2rad(config.elevation_deg)
+    for i, name in enumerate(config.names):
+        azimuth = np.deg2rad(config.azimuth_deg) + 2 * np.pi * i / len(config.names)
+        outwards = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+        right = np.array([-np.sin(azimuth), np.cos(azimuth), 0.0])
+        T_world_optical = np.eye(4)
+        T_world_optical[:3, :3] = np.column_stack([right, np.cross(-outwards, right), -outwards])
+        T_world_optical[:3, 3] = centre + config.distance_m * outwards
+        poses[name] = T_world_optical
+    return poses
+
+
+def miscalibrated(T_world_optical: Array, config: CameraConfig, rng: np.random.Generator) -> Array:
+    """Where a camera really is that a calibration reports at ``T_world_optical``."""
+    T_nominal_true = np.eye(4)
+    T_nominal_true[:3, 3] = rng.uniform(0, config.position_error_m) * _direction(rng)
+    angle = rng.uniform(0, np.deg2rad(config.rotation_error_deg))
+    T_nominal_true[:3, :3] = Rotation.from_rotvec(angle * _direction(rng)).as_matrix()
+    return T_world_optical @ T_nominal_true
+
+
+def rays(config: CameraConfig) -> NDArray[np.float32]:
+    """Optical-frame point at depth 1 m of each pixel's centre, (H, W, 3)."""
+    u = (np.arange(config.width_px) + 0.5 - config.width_px / 2) / config.focal_px
+    v = (np.arange(config.height_px) + 0.5 - config.height_px / 2) / config.focal_px
+    x, y = np.meshgrid(u, v)
+    return np.stack([x, y, np.ones_like(x)], -1).astype(np.float32)
+
+
+def depth_to_cloud(depth: DepthImage, config: CameraConfig) -> NDArray[np.float32]:
+    """Points (N, 3) [m] of the valid pixels of a depth image (H, W) [m; NaN is invalid], optical frame."""
+    valid = np.isfinite(depth)
+    return rays(config)[valid] * depth[valid, None]
+
+
+def _direction(rng: np.random.Generator) -> Array:
+    vector = rng.standard_normal(3)
+    return vector / np.linalg.norm(vector)

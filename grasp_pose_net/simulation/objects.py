@@ -1,0 +1,102 @@
+"""Objects that physics can touch: a watertight mesh, its convex pieces, mass and inertia."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import trimesh
+
+from grasp_pose_net.geometry import Array
+from grasp_pose_net.shapes import load_mesh
+
+DENSITY = 300.0  # kg/m³, and the limits below: the lift trial of the paper's table-top objects
+MASS_LIMITS_KG = (0.05, 1.0)
+COACD_THRESHOLD = 0.05
+MOST_PIECES = 16
+COLOURS = ((0.86, 0.35, 0.25), (0.25, 0.53, 0.78), (0.95, 0.70, 0.25), (0.36, 0.65, 0.42), (0.60, 0.42, 0.68))
+
+
+@dataclass(frozen=True)
+class SimObject:
+    """An object in its own frame: origin at the centre of mass, axes those of its file.
+
+    Attributes:
+        name: unique name in the scene.
+        mesh: watertight surface [m].
+        pieces: convex meshes that stand for it in contacts [m].
+        mass_kg: mass.
+        inertia: (3, 3) about the centre of mass [kg m²].
+        rgba: colour.
+    """
+
+    name: str
+    mesh: trimesh.Trimesh
+    pieces: tuple[trimesh.Trimesh, ...]
+    mass_kg: float
+    inertia: Array
+    rgba: tuple[float, float, float, float]
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> SimObject:
+        """Load a mesh file.
+
+        Raises:
+            MeshError: the mesh cannot be used.
+        """
+        path = Path(path)
+        return cls.from_mesh(path.stem, load_mesh(path))
+
+    @classmethod
+    def from_mesh(cls, name: str, mesh: trimesh.Trimesh) -> SimObject:
+        """Make an object of uniform density from a mesh centred on its centre of mass."""
+        mass = float(np.clip(DENSITY * mesh.volume, *MASS_LIMITS_KG))
+        colour = COLOURS[int(hashlib.sha256(name.encode()).hexdigest(), 16) % len(COLOURS)]
+        inertia = mesh.moment_inertia * (mass / mesh.volume)
+        return cls(name, mesh, convex_pieces(mesh), mass, inertia, (*colour, 1.0))
+
+
+def convex_pieces(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, ...]:
+    """Convex decomposition of a mesh, kept on disk by the hash of its geometry.
+
+    Args:
+        mesh: watertight mesh [m].
+
+    Returns:
+        At most ``MOST_PIECES`` convex meshes in the same frame.
+    """
+    vertices, faces = np.ascontiguousarray(mesh.vertices, np.float64), np.ascontiguousarray(mesh.faces, np.int32)
+    key = hashlib.sha256(vertices.tobytes() + faces.tobytes()).hexdigest()[:24]
+    file = cache_dir() / f"pieces-{key}-{COACD_THRESHOLD}-{MOST_PIECES}.npz"
+    if not file.exists():
+        _write_pieces(file, _decompose(vertices, faces))
+    with np.load(file) as data:
+        return tuple(
+            trimesh.Trimesh(data[f"v{i}"], data[f"f{i}"], process=False) for i in range(len(data.files) // 2)
+        )
+
+
+def cache_dir() -> Path:
+    """Folder for computed files that may be deleted at any time."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "grasp_pose_net"
+
+
+def _decompose(vertices: Array, faces: Array) -> list[tuple[Array, Array]]:
+    import coacd
+
+    coacd.set_log_level("error")
+    pieces = coacd.run_coacd(coacd.Mesh(vertices, faces), threshold=COACD_THRESHOLD, max_convex_hull=MOST_PIECES, seed=0)
+    return [(np.asarray(v), np.asarray(f)) for v, f in pieces]
+
+
+def _write_pieces(file: Path, pieces: list[tuple[Array, Array]]) -> None:
+    """Write under another name first, so that a second process never reads half a file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f"{file.stem}-{os.getpid()}.npz")
+    arrays = {f"v{i}": v for i, (v, _) in enumerate(pieces)} | {f"f{i}": f for i, (_, f) in enumerate(pieces)}
+    np.savez(unfinished, **arrays)  # type: ignore[arg-type]
+    unfinished.replace(file)
