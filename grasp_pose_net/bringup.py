@@ -1,6 +1,6 @@
-"""The nodes of the system, listed once, and the plain runner that starts them where ROS's own launch is not installed.
+"""The nodes of the system, listed once, and the runner that starts them without ROS's own launch.
 
-``launch/grasp_demo.launch.py`` and :class:`Runner` read the same list. This module imports no ROS: a node is a process.
+``launch/grasp_demo.launch.py`` and :class:`Runner` read the same list. No ROS is imported here.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ LOG_LINES = 15
 # Patience with each signal in turn; together below the 5 s in which everything has to be gone.
 STOP_SIGNALS = ((signal.SIGINT, 2.5), (signal.SIGTERM, 1.0), (signal.SIGKILL, 1.0))
 
-# Runs between fork and node: the kernel kills the node when the runner dies, however that happens. An exec keeps this.
-# (1 is PR_SET_PDEATHSIG; the comparison covers a runner that died before the call.)
+# Runs in the new process before the node: the kernel kills it when the runner dies, however that happens.
+# (1 is PR_SET_PDEATHSIG, which an exec keeps; the comparison covers a runner that died before the call.)
 DIE_WITH_PARENT = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -44,7 +44,7 @@ class NodeSpec:
     Attributes:
         name: node name.
         package: Python package that holds the node's module.
-        simulated: stands in for hardware; not started with a real robot, and makes the clock instead of following it.
+        simulated: stands in for hardware: makes the clock instead of following it, not started with a robot.
     """
 
     name: str
@@ -62,7 +62,7 @@ class NodeSpec:
         return config_file(f"{self.name}.yaml")
 
     def overrides(self, use_sim_time: bool, planner: str, objects: str) -> dict[str, Any]:
-        """Parameters of this node that depend on how the system is started; the rest is in the parameter file.
+        """Parameters of this node that depend on how the system is started; its file has the rest.
 
         Args:
             use_sim_time: follow ``/clock``.
@@ -85,7 +85,7 @@ NODES = (
 
 
 def prepare_environment() -> None:
-    """Set what nodes without a ROS installation need in this process, unless the user has: children inherit it.
+    """Set what nodes without a ROS installation need, unless the user has; child processes inherit it.
 
     Discovery stays on this machine, in a domain of its own; rendering needs no display.
     """
@@ -95,7 +95,7 @@ def prepare_environment() -> None:
 
 
 def free_domain() -> int:
-    """Domain between 1 and 101 that no process on this machine uses now (beyond 101 its ports would collide)."""
+    """Domain from 1 to 101 that no process on this machine uses now (beyond, its ports would collide)."""
     domains = random.sample(range(1, 102), 101)
     for domain in domains:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):

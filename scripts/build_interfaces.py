@@ -1,8 +1,8 @@
 """Builds the message packages of `interfaces/` into the environment that runs this script.
 
-The ROS wheels bring rclpy and the common messages, but not moveit_msgs, control_msgs, tf2_msgs and what these need.
-Each package is one CMake project, installed straight into the environment, so that nothing has to be sourced
-afterwards. The set-up calls this; on a ROS installation the packages come from the distribution and ours stay unused.
+The ROS wheels bring rclpy and the common messages, but not moveit_msgs, control_msgs, tf2_msgs and what these
+need. Each package is one CMake project, installed straight into the environment, so that nothing has to be
+sourced afterwards. The set-up calls this; a ROS installation has the packages, and ours stay unused.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ WAVES = (("tf2_msgs", "object_recognition_msgs", "octomap_msgs", "control_msgs")
 
 
 def fingerprint(prefix: Path) -> str:
-    """Returns a hash of everything that decides what the build makes: definitions, recipes, wheels, interpreter."""
+    """Returns a hash of what decides the outcome: definitions, recipes, wheels, interpreter."""
     digest = hashlib.sha256(sys.version.encode())
-    files = sorted(p for p in INTERFACES.rglob("*") if p.is_file()) + [Path(__file__)]
+    files = [*sorted(p for p in INTERFACES.rglob("*") if p.is_file()), Path(__file__)]
     for path in files:
         digest.update(path.name.encode() + path.read_bytes())
     for package in sorted((prefix / "share").glob("rosidl_*/package.xml")):
@@ -105,10 +105,11 @@ def main() -> None:
     relocate(prefix)
     with tempfile.TemporaryDirectory() as scratch:
         for wave in WAVES:
+            each = max(1, jobs // len(wave))
             with ThreadPoolExecutor(min(jobs, len(wave))) as pool:
-                list(
-                    pool.map(lambda p, n=len(wave): build(p, prefix, Path(scratch), max(1, jobs // n)), wave)
-                )
+                builds = [pool.submit(build, package, prefix, Path(scratch), each) for package in wave]
+            for done in builds:
+                done.result()
     stamp.write_text(wanted)
 
 
