@@ -1,0 +1,61 @@
+"""Grasp → motion: the robot and its scene, motion planning, and the pick-up sequence. Free of ROS."""
+
+from grasp_pose_net.execution.chain import Chain
+from grasp_pose_net.execution.collision import CollisionChecker, hand_checker, scene_checker
+from grasp_pose_net.execution.grasp_motion import ArmPath, GraspMotion, PickGrasp
+from grasp_pose_net.execution.lines import line_poses, shake
+from grasp_pose_net.execution.ompl_planner import OmplPlanner
+from grasp_pose_net.execution.pickup import (
+    STAGES,
+    Controllers,
+    JointState,
+    Pickup,
+    PickupConfig,
+    PickupResult,
+    Step,
+)
+from grasp_pose_net.execution.planner import MotionConfig, MotionPlanner
+from grasp_pose_net.execution.problems import ExecutionFailed, PlanningFailed, Problem
+from grasp_pose_net.execution.robot import RobotModel
+from grasp_pose_net.execution.scene import Attachment, Scene, SceneObject
+from grasp_pose_net.execution.trajectory import (
+    MotionLimits,
+    Trajectory,
+    along_path,
+    check_limits,
+    smooth_move,
+)
+
+__all__ = [
+    "STAGES",
+    "ArmPath",
+    "Attachment",
+    "Chain",
+    "CollisionChecker",
+    "Controllers",
+    "ExecutionFailed",
+    "GraspMotion",
+    "JointState",
+    "MotionConfig",
+    "MotionLimits",
+    "MotionPlanner",
+    "OmplPlanner",
+    "PickGrasp",
+    "Pickup",
+    "PickupConfig",
+    "PickupResult",
+    "PlanningFailed",
+    "Problem",
+    "RobotModel",
+    "Scene",
+    "SceneObject",
+    "Step",
+    "Trajectory",
+    "along_path",
+    "check_limits",
+    "hand_checker",
+    "line_poses",
+    "scene_checker",
+    "shake",
+    "smooth_move",
+]

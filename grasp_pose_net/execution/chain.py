@@ -18,7 +18,7 @@ class Chain:
 
     Attributes:
         names: (J,) joints, from the base on.
-        offsets: (J + 1, 4, 4) pose at zero of each joint's frame, and then of the tip, in the joint frame before.
+        offsets: (J + 1, 4, 4) pose at zero of each joint's frame, and last of the tip, in the frame before.
         axes: (J, 3) unit rotation axis in the joint's own frame.
         lower: (J,) lower limits [rad].
         upper: (J,) upper limits [rad].
@@ -36,7 +36,11 @@ class Chain:
 
     def jacobian(self, joints: Array) -> Array:
         """Jacobian (6, J) of the tip, velocity then angular velocity in world axes, at joints (J,) [rad]."""
-        return chain_kernels.error_and_jacobian(self.offsets, self.axes, np.asarray(joints, float), np.eye(4))[1]
+        error, jacobian = np.empty(6), np.empty((6, len(self.names)))
+        chain_kernels.error_and_jacobian(
+            self.offsets, self.axes, np.asarray(joints, float), np.eye(4), error, jacobian
+        )
+        return jacobian
 
     def inverse(self, T_world_goal: Array, near: Array, starts: Array, keep: int = 8) -> Array:
         """Arm configurations that put the tip to a pose, the one closest to ``near`` first.
@@ -85,16 +89,18 @@ class Chain:
         Returns:
             Joints (R, J) of the first R ≤ K poses, those that were reached [rad].
         """
-        path, reached = chain_kernels.track(
+        path = np.empty((len(T_world_goals) + 1, len(self.names)))
+        path[0] = start
+        reached = chain_kernels.track(
             self.offsets,
             self.axes,
             self.lower,
             self.upper,
             np.ascontiguousarray(T_world_goals, dtype=float),
-            np.asarray(start, float),
+            path,
             largest_step,
         )
-        return path[:reached]
+        return path[1 : reached + 1]
 
     def spread_starts(self, count: int, rng: np.random.Generator) -> Array:
         """Random joints (count, J) within half a turn of zero and the limits, to start solving from."""
@@ -102,4 +108,8 @@ class Chain:
         return rng.uniform(low, high, (count, len(self.names)))
 
     def _solve(self, T_world_goal: Array, start: Array) -> tuple[Array, bool]:
-        return chain_kernels.solve(self.offsets, self.axes, self.lower, self.upper, T_world_goal, start, ITERATIONS)
+        joints = np.clip(start, self.lower, self.upper)
+        solved = chain_kernels.solve(
+            self.offsets, self.axes, self.lower, self.upper, T_world_goal, joints, ITERATIONS
+        )
+        return joints, solved

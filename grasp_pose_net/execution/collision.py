@@ -13,7 +13,9 @@ from grasp_pose_net.execution.robot import RobotModel
 from grasp_pose_net.execution.scene import Scene, SceneObject
 from grasp_pose_net.geometry import Array
 
-Pair = tuple[int, int, float]  # two shapes, and the distance under which they collide [m]; negative: allowed depth
+Pair = tuple[
+    int, int, float
+]  # two shapes, and the distance under which they collide [m]; negative: allowed depth
 
 
 class CollisionChecker:
@@ -46,7 +48,9 @@ class CollisionChecker:
         for request, (_, _, margin) in zip(self._geometry_data.collisionRequests, pairs, strict=True):
             request.security_margin = margin
         # For some hundred pairs, comparing all bounding boxes is faster than keeping a tree of them.
-        self._manager = pin.BroadPhaseManager_NaiveCollisionManager(self._model, geometry, self._geometry_data)
+        self._manager = pin.BroadPhaseManager_NaiveCollisionManager(
+            self._model, geometry, self._geometry_data
+        )
 
     def carry(self, T_link_object: Array) -> None:
         """Hold the attached object at another pose (4, 4) in the link that carries it."""
@@ -63,7 +67,9 @@ class CollisionChecker:
         if self.free(configuration):
             return None
         # the manager says that something collides, but not what
-        pin.computeCollisions(self._model, self._data, self._geometry, self._geometry_data, configuration, False)
+        pin.computeCollisions(
+            self._model, self._data, self._geometry, self._geometry_data, configuration, False
+        )
         results = self._geometry_data.collisionResults
         for pair, result in zip(self._geometry.collisionPairs, results, strict=True):
             if result.isCollision():
@@ -74,9 +80,9 @@ class CollisionChecker:
 def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> CollisionChecker:
     """Checker of the robot against itself and a scene.
 
-    The links of the hand are not tested against each other, since that does not change while the arm moves; see
-    :func:`hand_checker`. A mesh is its surface to the hand, which may reach into a bowl, and its convex hull to the
-    arm and to what the robot holds.
+    The links of the hand are not tested against each other, since that does not change while the arm moves;
+    see :func:`hand_checker`. A mesh is its surface to the hand, which may reach into a bowl, and its convex hull
+    to the arm and to what the robot holds.
 
     Args:
         robot: the robot.
@@ -91,7 +97,9 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
         joint, T_joint_link, T_link_object = _carrier(robot, scene, entry)
         for shape, T_object_shape in _shapes(entry):
             name = f"scene/{len(owners)}"
-            placed = pin.GeometryObject(name, joint, pin.SE3(T_joint_link @ T_link_object @ T_object_shape), shape)
+            placed = pin.GeometryObject(
+                name, joint, pin.SE3(T_joint_link @ T_link_object @ T_object_shape), shape
+            )
             new = geometry.addGeometryObject(placed)
             if joint:
                 carried[new] = (T_joint_link, T_object_shape)
@@ -116,7 +124,7 @@ def _in_hand(robot: RobotModel, geometry: int) -> bool:
 
 
 def _margin(robot: RobotModel, scene: Scene, owner: str, name: str, clearance_m: float) -> float:
-    """Distance [m] under which a link or another object collides with object ``name``; -inf: they are not tested."""
+    """Distance [m] under which a link or another object collides with object ``name``; -inf: not tested."""
     held = scene.attached.name if scene.attached else None
     if owner not in robot.geometry_links:
         if held not in (owner, name) or owner == name:
@@ -131,7 +139,7 @@ def _margin(robot: RobotModel, scene: Scene, owner: str, name: str, clearance_m:
 
 
 def _carrier(robot: RobotModel, scene: Scene, entry: SceneObject) -> tuple[int, Array, Array]:
-    """The joint that an object moves with (0: the world), the carrying link in it, and the object in the link."""
+    """The joint that an object moves with (0: the world), T_joint_link and T_link_object."""
     if scene.attached is None or scene.attached.name != entry.name:
         return 0, np.eye(4), entry.T_world_object
     return *robot.parent_joint(scene.attached.link), scene.attached.T_link_object

@@ -1,4 +1,4 @@
-"""Can the arm do a grasp? Pre-grasp, approach, grasp and lift as joints of the arm, all free of collisions."""
+"""Can the arm do a grasp? Pre-grasp, approach, grasp and lift as joints of the arm, free of collisions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from grasp_pose_net.execution.scene import Scene
 from grasp_pose_net.geometry import Array, inverse_transform
 
 IK_STARTS = 16
-# How far the held object's hull may overlap its neighbours and what it stood on: hulls and perceived meshes are inexact.
+# How far the held object's hull may overlap its neighbours and what it stood on: hulls and perceived meshes
+# are inexact.
 HELD_OVERLAP_M = 0.02
 
 
@@ -67,7 +68,7 @@ class ArmPath:
 
 
 class GraspMotion:
-    """Finds the arm's way to grasps of one object in one scene; the same for planning grasps and for doing them."""
+    """Finds the arm's way to grasps of one object in one scene, for planning grasps and for doing them alike."""
 
     def __init__(
         self, robot: RobotModel, scene: Scene, target: str, supports: tuple[str, ...], config: MotionConfig
@@ -132,7 +133,7 @@ class GraspMotion:
             raise max(failures, key=lambda failure: PROGRESS.index(failure.problem))
 
     def _solutions(self, T_world_tip: Array, near: Array) -> Iterator[Array]:
-        """Arm joints (A,) for a tip pose; the others are only looked for when the one found from ``near`` will not do."""
+        """Arm joints (A,) for a tip pose, the others only looked for when the one near the start will not do."""
         first = self._robot.chain.inverse(T_world_tip, near, np.empty((0, len(near))))
         yield from first
         for joints in self._robot.chain.inverse(T_world_tip, near, self._starts):
@@ -141,11 +142,17 @@ class GraspMotion:
 
     def _check_postures(self, grasp: PickGrasp, start: Array) -> None:
         """Refuse postures outside the limits, and a way in with fingers inside each other."""
-        for name, posture in (("pre-grasp", grasp.pre_grasp), ("grasp", grasp.grasp), ("squeeze", grasp.squeeze)):
+        for name, posture in (
+            ("pre-grasp", grasp.pre_grasp),
+            ("grasp", grasp.grasp),
+            ("squeeze", grasp.squeeze),
+        ):
             if outside := self._robot.outside_limits(self._with(start, None, posture), tolerance=1e-2):
                 raise PlanningFailed(Problem.OUTSIDE_LIMITS, f"{name} posture has {'; '.join(outside)}")
         if hit := self._hand.collision(self._with(start, None, grasp.pre_grasp)):
-            raise PlanningFailed(Problem.HAND_IN_COLLISION, f"in the pre-grasp posture {hit[0]} reaches into {hit[1]}")
+            raise PlanningFailed(
+                Problem.HAND_IN_COLLISION, f"in the pre-grasp posture {hit[0]} reaches into {hit[1]}"
+            )
 
     def _path(self, grasp: PickGrasp, start: Array, joints: Array) -> ArmPath:
         """The way through one arm configuration at the grasp, joints (A,) [rad]."""
@@ -153,14 +160,26 @@ class GraspMotion:
         if hit := self._contact.collision(self._with(closed, joints)):
             raise PlanningFailed(Problem.GOAL_IN_COLLISION, f"at the grasp {hit[0]} hits {hit[1]}")
         back, T_world_pre_grasp = self._line(
-            grasp.T_world_tip, -grasp.approach, grasp.approach_m, joints, pre, self._contact, Problem.APPROACH_BLOCKED
+            grasp.T_world_tip,
+            -grasp.approach,
+            grasp.approach_m,
+            joints,
+            pre,
+            self._contact,
+            Problem.APPROACH_BLOCKED,
         )
         if hit := self._reach.collision(self._with(pre, back)):
             raise PlanningFailed(Problem.GOAL_IN_COLLISION, f"at the pre-grasp {hit[0]} hits {hit[1]}")
         T_world_object = self.reach_scene[self._target].T_world_object
         self._lift.carry(inverse_transform(grasp.T_world_tip) @ T_world_object)
         _, T_world_lift = self._line(
-            grasp.T_world_tip, grasp.retreat, grasp.retreat_m, joints, closed, self._lift, Problem.LIFT_BLOCKED
+            grasp.T_world_tip,
+            grasp.retreat,
+            grasp.retreat_m,
+            joints,
+            closed,
+            self._lift,
+            Problem.LIFT_BLOCKED,
         )
         return ArmPath(back, joints, T_world_pre_grasp, T_world_lift)
 
@@ -174,7 +193,7 @@ class GraspMotion:
         checker: CollisionChecker,
         problem: Problem,
     ) -> tuple[Array, Array]:
-        """Joints (A,) and tip pose (4, 4) at the end of a straight line, as long as is free up to what is wanted."""
+        """Joints (A,) and tip pose (4, 4) at the end of a straight line, as long as free and wanted."""
         wanted, least = lengths_m
         if wanted <= 0.0:
             return joints, T_world_tip

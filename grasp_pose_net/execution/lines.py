@@ -58,9 +58,11 @@ def shake(
         poses[axis * len(offsets) : (axis + 1) * len(offsets), axis, 3] += offsets
     path = chain.track(start, poses, largest_step=0.2)
     if len(path) < len(poses):
-        axis = "xyz"[len(path) // len(offsets)]
-        raise PlanningFailed(Problem.NO_INVERSE_KINEMATICS, f"shaking by {amplitude_m} m along {axis} is out of reach")
-    times = SAMPLE_S * np.arange(len(path))
+        blocked = "xyz"[len(path) // len(offsets)]
+        raise PlanningFailed(
+            Problem.NO_INVERSE_KINEMATICS, f"shaking by {amplitude_m} m along {blocked} is out of reach"
+        )
+    times = np.asarray(SAMPLE_S * np.arange(len(path)), float)
     velocities = np.gradient(path, SAMPLE_S, axis=0)
     velocities[[0, -1]] = 0.0
     trajectory = Trajectory(joint_names, times, path, velocities, np.gradient(velocities, SAMPLE_S, axis=0))

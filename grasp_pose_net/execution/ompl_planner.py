@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from ompl import base, geometric, util
 
@@ -54,7 +56,8 @@ class OmplPlanner(MotionPlanner):
         """See :class:`MotionPlanner`."""
         near = start[self._robot.arm.indices]
         failure = PlanningFailed(
-            Problem.NO_INVERSE_KINEMATICS, f"{self._robot.tip} cannot reach {np.round(T_world_tip[:3, 3], 3)} m so turned"
+            Problem.NO_INVERSE_KINEMATICS,
+            f"{self._robot.tip} cannot reach {np.round(T_world_tip[:3, 3], 3)} m so turned",
         )
         searched = 0
         for goal in self._robot.chain.inverse(T_world_tip, near, self._starts):
@@ -78,7 +81,9 @@ class OmplPlanner(MotionPlanner):
         path = self._robot.chain.track(begin, poses, self._config.line_jump_rad)
         if len(path) < len(poses):
             part = 100 * len(path) / len(poses)
-            raise PlanningFailed(Problem.NO_INVERSE_KINEMATICS, f"only {part:.0f} % of the straight line are in reach")
+            raise PlanningFailed(
+                Problem.NO_INVERSE_KINEMATICS, f"only {part:.0f} % of the straight line are in reach"
+            )
         trajectory = along_path(self._robot.arm.names, np.vstack([begin, path]), self._limits)
         if blocked := self._blocked(start, trajectory.positions, checker):
             raise PlanningFailed(Problem.NO_PATH, f"on the straight line {blocked[0]} hits {blocked[1]}")
@@ -91,9 +96,13 @@ class OmplPlanner(MotionPlanner):
 
     def _check_start(self, start: Array, checker: CollisionChecker) -> None:
         if outside := self._robot.outside_limits(start):
-            raise PlanningFailed(Problem.OUTSIDE_LIMITS, f"the start has {'; '.join(outside)}; move these joints back first")
+            raise PlanningFailed(
+                Problem.OUTSIDE_LIMITS, f"the start has {'; '.join(outside)}; move these joints back first"
+            )
         if hit := checker.collision(start):
-            raise PlanningFailed(Problem.START_IN_COLLISION, f"{hit[0]} with {hit[1]}; move the arm free by hand first")
+            raise PlanningFailed(
+                Problem.START_IN_COLLISION, f"{hit[0]} with {hit[1]}; move the arm free by hand first"
+            )
 
     def _check_goal(self, start: Array, goal: Array, checker: CollisionChecker) -> None:
         end = self._with_arm(start, goal)
@@ -139,7 +148,8 @@ class OmplPlanner(MotionPlanner):
         status = planner.solve(self._config.planning_time_s)
         if not problem.hasExactSolution():
             raise PlanningFailed(
-                Problem.NO_PATH, f"none found in {self._config.planning_time_s:g} s ({status.asString()}); free the space between"
+                Problem.NO_PATH,
+                f"none found in {self._config.planning_time_s:g} s ({status.asString()}); make room between",
             )
         path = problem.getSolutionPath()
         simplifier = geometric.PathSimplifier(information)
@@ -171,7 +181,7 @@ def _state(information: base.SpaceInformation, joints: Array) -> base.State:
 def _resampled(path: Array, spacing: float) -> Array:
     """Points (N, A) on the corner path, no further apart than ``spacing`` [rad]; its corners stay."""
     parts = [path[:1]]
-    for a, b in zip(path[:-1], path[1:], strict=True):
+    for a, b in pairwise(path):
         count = max(1, int(np.ceil(np.linalg.norm(b - a) / spacing)))
         parts.append(a + (b - a) * (np.arange(1, count + 1) / count)[:, None])
     return np.vstack(parts)

@@ -17,7 +17,9 @@ from grasp_pose_net.geometry import Array
 class MotionConfig:
     """How fast and how carefully the robot moves."""
 
-    velocity_scale: float = field(default=0.5, metadata={"doc": "part of the joints' top speed", "range": (0.01, 1.0)})
+    velocity_scale: float = field(
+        default=0.5, metadata={"doc": "part of the joints' top speed", "range": (0.01, 1.0)}
+    )
     acceleration_scale: float = field(
         default=0.5, metadata={"doc": "part of the joints' top acceleration", "range": (0.01, 1.0)}
     )
@@ -32,17 +34,25 @@ class MotionConfig:
     )
     support_depth_m: float = field(
         default=0.005,
-        metadata={"doc": "how far fingers may seem to reach into the perceived table [m]", "range": (0.0, 0.02)},
+        metadata={
+            "doc": "how far fingers may seem to reach into the perceived table [m]",
+            "range": (0.0, 0.02),
+        },
     )
     hand_overlap_m: float = field(
-        default=0.005, metadata={"doc": "how far the hand may reach into itself on the way in [m]", "range": (0.0, 0.02)}
+        default=0.005,
+        metadata={"doc": "how far the hand may reach into itself on the way in [m]", "range": (0.0, 0.02)},
     )
-    planning_time_s: float = field(default=3.0, metadata={"doc": "longest search for a path [s]", "range": (0.1, 60.0)})
+    planning_time_s: float = field(
+        default=3.0, metadata={"doc": "longest search for a path [s]", "range": (0.1, 60.0)}
+    )
     line_step_m: float = field(
-        default=0.005, metadata={"doc": "distance of the poses on a straight line [m]", "range": (0.001, 0.02)}
+        default=0.005,
+        metadata={"doc": "distance of the poses on a straight line [m]", "range": (0.001, 0.02)},
     )
     line_jump_rad: float = field(
-        default=0.1, metadata={"doc": "most a joint may turn between two of those [rad]", "range": (0.01, 0.5)}
+        default=0.1,
+        metadata={"doc": "most a joint may turn between two of those [rad]", "range": (0.01, 0.5)},
     )
     seed: int = field(default=1, metadata={"doc": "seed of the path search", "range": (1, 2**31 - 1)})
 
@@ -54,7 +64,9 @@ class MotionConfig:
 
     def arm_limits(self, robot: RobotModel) -> MotionLimits:
         """Limits of the arm's joints, scaled."""
-        return self._limits(robot.arm.lower, robot.arm.upper, robot.arm.velocity, self.arm_acceleration_rad_s2)
+        return self._limits(
+            robot.arm.lower, robot.arm.upper, robot.arm.velocity, self.arm_acceleration_rad_s2
+        )
 
     def hand_limits(self, robot: RobotModel) -> MotionLimits:
         """Limits of the hand's joints; not scaled, the hand is quick enough to need no haste."""
@@ -94,5 +106,5 @@ class MotionPlanner(ABC):
         """Straight motion of the tip from where it is to a pose (4, 4), all of it or none.
 
         Raises:
-            PlanningFailed: the line leaves the arm's reach, needs a jump of a joint, or something is in the way.
+            PlanningFailed: the line leaves the arm's reach, needs a jump of a joint, or is blocked.
         """

@@ -1,4 +1,4 @@
-"""The robot as URDF and SRDF describe it: joints, limits, groups, link poses and collision shapes (Pinocchio)."""
+"""The robot as URDF and SRDF describe it: joints, limits, groups, link poses and collision shapes."""
 
 from __future__ import annotations
 
@@ -66,13 +66,17 @@ class RobotModel:
         self.data: pin.Data = self.model.createData()
         self.joint_names: tuple[str, ...] = tuple(self.model.names)[1:]
         if self.model.nq != len(self.joint_names) or self.model.nv != self.model.nq:
-            raise ConfigError("the robot has joints that are not plain revolute or prismatic; give each URDF joint limits")
+            raise ConfigError(
+                "the robot has joints that are not plain revolute or prismatic; give each URDF joint limits"
+            )
         self.lower, self.upper = self.model.lowerPositionLimit.copy(), self.model.upperPositionLimit.copy()
         self._index = {name: i for i, name in enumerate(self.joint_names)}
 
         effector = self._srdf.find("end_effector")
         if effector is None:
-            raise ConfigError("the SRDF names no <end_effector>; it must give parent_link, parent_group and group")
+            raise ConfigError(
+                "the SRDF names no <end_effector>; it must give parent_link, parent_group and group"
+            )
         self.tip = effector.attrib["parent_link"]
         self.arm = self._group(effector.attrib["parent_group"])
         self.hand = self._group(effector.attrib["group"])
@@ -81,14 +85,20 @@ class RobotModel:
             f.name for f in self.model.frames if f.type == pin.FrameType.BODY and f.parentJoint in moved
         )
         self.chain = self._chain()
-        self.named_states = {state.attrib["name"]: self._named_state(state) for state in self._srdf.findall("group_state")}
+        self.named_states = {
+            state.attrib["name"]: self._named_state(state) for state in self._srdf.findall("group_state")
+        }
 
-        self.geometry: pin.GeometryModel = pin.buildGeomFromUrdfString(self.model, urdf, pin.GeometryType.COLLISION)
+        self.geometry: pin.GeometryModel = pin.buildGeomFromUrdfString(
+            self.model, urdf, pin.GeometryType.COLLISION
+        )
         merge_capsules(self.geometry)
         self.geometry.addAllCollisionPairs()
         pin.removeCollisionPairsFromXML(self.model, self.geometry, srdf, False)
         self.pairs = [(p.first, p.second) for p in self.geometry.collisionPairs]
-        self.geometry_links = tuple(self.model.frames[g.parentFrame].name for g in self.geometry.geometryObjects)
+        self.geometry_links = tuple(
+            self.model.frames[g.parentFrame].name for g in self.geometry.geometryObjects
+        )
 
     def configuration(self, positions: Mapping[str, float], base: Array | None = None) -> Array:
         """Configuration (J,) from positions by joint name [rad]; joints not named are taken from ``base``.
@@ -97,7 +107,9 @@ class RobotModel:
             PlanningError: joints are missing and there is no ``base``.
         """
         if base is None and (missing := [name for name in self.joint_names if name not in positions]):
-            raise PlanningError(f"joint state lacks {len(missing)} of {len(self.joint_names)} joints: {', '.join(missing[:6])}")
+            raise PlanningError(
+                f"joint state lacks {len(missing)} of {len(self.joint_names)} joints: {', '.join(missing[:5])}"
+            )
         configuration = np.zeros(len(self.joint_names)) if base is None else base.copy()
         for name, value in positions.items():
             if name in self._index:
@@ -120,7 +132,8 @@ class RobotModel:
         """What is outside the limits by more than a tolerance [rad], as text, one entry a joint."""
         excess = np.maximum(self.lower - configuration, configuration - self.upper)
         return [
-            f"{self.joint_names[i]} = {configuration[i]:.3f} (limits {self.lower[i]:.3f} to {self.upper[i]:.3f})"
+            f"{self.joint_names[i]} = {configuration[i]:.3f} "
+            f"(limits {self.lower[i]:.3f} to {self.upper[i]:.3f})"
             for i in np.flatnonzero(excess > tolerance)
         ]
 
@@ -178,12 +191,14 @@ class RobotModel:
     def _named_state(self, state: ElementTree.Element) -> Array:
         values = {joint.attrib["name"]: float(joint.attrib["value"]) for joint in state.findall("joint")}
         if unknown := sorted(set(values) - set(self._index)):
-            raise ConfigError(f"SRDF state {state.attrib['name']!r} sets unknown joints: {', '.join(unknown)}")
+            raise ConfigError(
+                f"SRDF state {state.attrib['name']!r} sets unknown joints: {', '.join(unknown)}"
+            )
         return self.configuration(values, np.clip(np.zeros(len(self.joint_names)), self.lower, self.upper))
 
 
 def merge_capsules(geometry: pin.GeometryModel) -> None:
-    """Replace each cylinder with equal spheres at both ends by one capsule: the same shape, a third of the tests."""
+    """Replace each cylinder with equal spheres at both ends by one capsule: same shape, a third of the tests."""
     shapes = {g.name: g for g in geometry.geometryObjects}
     for name, cylinder in shapes.items():
         if not isinstance(cylinder.geometry, coal.Cylinder) or not geometry.existGeometryName(name):
@@ -204,7 +219,11 @@ def merge_capsules(geometry: pin.GeometryModel) -> None:
         if not all(caps):
             continue
         capsule = pin.GeometryObject(
-            name, cylinder.parentJoint, cylinder.parentFrame, cylinder.placement, coal.Capsule(radius, 2 * half)
+            name,
+            cylinder.parentJoint,
+            cylinder.parentFrame,
+            cylinder.placement,
+            coal.Capsule(radius, 2 * half),
         )
         for old in (name, caps[0][0], caps[1][0]):
             if geometry.existGeometryName(old):

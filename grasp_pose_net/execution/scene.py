@@ -86,7 +86,9 @@ class Scene:
 
     def allow(self, links: Iterable[str], name: str, depth_m: float = np.inf) -> Scene:
         """Scene in which links may reach into an object."""
-        return replace(self, allowed=(*self.allowed, AllowedContact(frozenset(links), self[name].name, depth_m)))
+        return replace(
+            self, allowed=(*self.allowed, AllowedContact(frozenset(links), self[name].name, depth_m))
+        )
 
     def attach(self, name: str, link: str, T_world_link: Array, touch_links: Iterable[str]) -> Scene:
         """Scene in which an object moves with a link that is now at ``T_world_link`` (4, 4)."""

@@ -1,4 +1,4 @@
-"""Joint motion over time: TOPP-RA along a path, smooth moves between postures, and the check of all limits."""
+"""Joint motion over time: TOPP-RA along a path, smooth moves between postures, and the check of limits."""
 
 from __future__ import annotations
 
@@ -87,7 +87,8 @@ def along_path(joint_names: tuple[str, ...], path: Array, limits: MotionLimits) 
         [
             constraint.JointVelocityConstraint(_symmetric(limits.velocity)),
             constraint.JointAccelerationConstraint(
-                _symmetric(limits.acceleration), discretization_scheme=constraint.DiscretizationType.Interpolation
+                _symmetric(limits.acceleration),
+                discretization_scheme=constraint.DiscretizationType.Interpolation,
             ),
         ],
         curve,

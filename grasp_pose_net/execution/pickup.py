@@ -1,0 +1,340 @@
+"""The pick-up: reach, approach, close, squeeze, lift; planned as a whole before anything moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from grasp_pose_net.exceptions import PlanningError
+from grasp_pose_net.execution.grasp_motion import ArmPath, GraspMotion, PickGrasp
+from grasp_pose_net.execution.planner import MotionConfig, MotionPlanner
+from grasp_pose_net.execution.problems import ExecutionFailed, PlanningFailed, Problem
+from grasp_pose_net.execution.robot import RobotModel
+from grasp_pose_net.execution.scene import Scene
+from grasp_pose_net.execution.trajectory import Trajectory, smooth_move
+from grasp_pose_net.geometry import Array
+
+REACH, APPROACH, CLOSE, SQUEEZE, LIFT = STAGES = ("reach", "approach", "close", "squeeze", "lift")
+
+
+@dataclass(frozen=True)
+class JointState:
+    """Measured joints.
+
+    Attributes:
+        positions: by joint name [rad].
+        age_s: time since they were measured [s].
+    """
+
+    positions: Mapping[str, float]
+    age_s: float
+
+
+class Controllers(Protocol):
+    """What moves the robot: ROS controllers, or a record of what was asked in a test."""
+
+    def joint_state(self) -> JointState:
+        """The newest measured joints.
+
+        Raises:
+            ExecutionFailed: none have come yet.
+        """
+
+    def execute(self, trajectory: Trajectory, may_stop_short: bool, cancelled: Callable[[], bool]) -> None:
+        """Do a motion and return when it has ended.
+
+        Args:
+            trajectory: of all joints of the arm, or of the hand.
+            may_stop_short: fingers may be stopped by an object on their way; that is no failure.
+            cancelled: asked again and again; once true, the motion is stopped.
+
+        Raises:
+            ExecutionFailed: rejected, aborted, too late or cancelled; the joints have been stopped.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class PickupConfig:
+    """What the pick-up tolerates."""
+
+    state_age_s: float = field(
+        default=0.5, metadata={"doc": "joint states older than this are refused [s]", "range": (0.01, 10.0)}
+    )
+    start_tolerance_rad: float = field(
+        default=0.05,
+        metadata={"doc": "largest difference of measured and planned start [rad]", "range": (0.001, 0.5)},
+    )
+    posture_s: float = field(
+        default=0.6,
+        metadata={"doc": "shortest time for a change of the hand's posture [s]", "range": (0.1, 10.0)},
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One motion of a stage.
+
+    Attributes:
+        stage: name of the stage.
+        trajectory: of the arm or the hand.
+        may_stop_short: fingers may be stopped by the object.
+    """
+
+    stage: str
+    trajectory: Trajectory
+    may_stop_short: bool = False
+
+
+@dataclass(frozen=True)
+class PickupPlan:
+    """All motions of a pick-up, in order, and the grasp they do."""
+
+    grasp: PickGrasp
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class PickupResult:
+    """How a pick-up ended.
+
+    Attributes:
+        problem: None if the object was lifted as planned.
+        stage: the last stage that was begun; "plan" before the first.
+        text: for people; after a failure it says where arm and hand are.
+        grasp: the grasp that was used, None if none could be planned.
+        done: the motions that ended as planned.
+    """
+
+    problem: Problem | None
+    stage: str
+    text: str
+    grasp: PickGrasp | None
+    done: tuple[Step, ...]
+
+
+class Pickup:
+    """Plans and does pick-ups; one at a time."""
+
+    def __init__(
+        self,
+        robot: RobotModel,
+        planner: MotionPlanner,
+        controllers: Controllers,
+        motion: MotionConfig,
+        config: PickupConfig,
+    ) -> None:
+        """Store what all pick-ups share.
+
+        Args:
+            robot: the robot.
+            planner: plans the arm's motions.
+            controllers: do them.
+            motion: limits and steps.
+            config: what is tolerated.
+        """
+        self._robot, self._planner, self._controllers = robot, planner, controllers
+        self._motion, self._config = motion, config
+
+    def run(
+        self,
+        grasps: Sequence[PickGrasp],
+        scene: Scene,
+        target: str,
+        supports: tuple[str, ...],
+        feedback: Callable[[str], None],
+        cancelled: Callable[[], bool],
+        plan_only: bool = False,
+    ) -> PickupResult:
+        """Pick the target up by the first of the grasps that can be planned.
+
+        A grasp whose motion fails is not followed by another: what the first one did to the scene is unknown.
+
+        Args:
+            grasps: possible grasps, the best first.
+            scene: what is around.
+            target: the object.
+            supports: what it stands on.
+            feedback: called with each stage as it begins.
+            cancelled: whether to stop.
+            plan_only: plan everything and move nothing.
+        """
+        try:
+            start = self.measured()
+            plan = self._plan_first(grasps, scene, target, supports, start, cancelled)
+        except (PlanningFailed, ExecutionFailed) as failure:
+            return PickupResult(failure.problem, "plan", f"nothing was moved. {failure}", None, ())
+        except PlanningError as error:
+            return PickupResult(Problem.INVALID_GRASP, "plan", f"nothing was moved. {error}", None, ())
+        if plan_only:
+            seconds = sum(step.trajectory.duration for step in plan.steps)
+            return PickupResult(
+                None, "plan", f"planned {plan.grasp.name}, {seconds:.1f} s of motion", plan.grasp, plan.steps
+            )
+        return self._execute(plan, feedback, cancelled)
+
+    def measured(self) -> Array:
+        """The measured configuration (J,) [rad], put back into the limits where it is barely outside.
+
+        Raises:
+            ExecutionFailed: the joint state is too old, lacks joints, or is outside the limits.
+        """
+        state = self._controllers.joint_state()
+        if state.age_s > self._config.state_age_s:
+            raise ExecutionFailed(
+                Problem.STALE_STATE,
+                f"joint states are {state.age_s:.2f} s old, allowed {self._config.state_age_s:g} s; "
+                "is their publisher alive?",
+            )
+        try:
+            measured = self._robot.configuration(state.positions)
+        except PlanningError as error:
+            raise ExecutionFailed(Problem.STALE_STATE, str(error)) from error
+        if outside := self._robot.outside_limits(measured, self._config.start_tolerance_rad):
+            raise ExecutionFailed(
+                Problem.OUTSIDE_LIMITS, f"measured {'; '.join(outside)}; move these joints back first"
+            )
+        return np.clip(measured, self._robot.lower, self._robot.upper)
+
+    def _plan_first(
+        self,
+        grasps: Sequence[PickGrasp],
+        scene: Scene,
+        target: str,
+        supports: tuple[str, ...],
+        start: Array,
+        cancelled: Callable[[], bool],
+    ) -> PickupPlan:
+        """Plan of the first grasp that has one.
+
+        Raises:
+            PlanningFailed: none has; the text says why for each, the problem is the first grasp's.
+        """
+        if not grasps:
+            raise PlanningFailed(
+                Problem.INVALID_GRASP, "no possible_grasps were given; ask /plan_grasp for some"
+            )
+        motion = GraspMotion(self._robot, scene, target, supports, self._motion)
+        failures: list[tuple[str, PlanningFailed]] = []
+        for grasp in grasps:
+            if cancelled():
+                raise ExecutionFailed(Problem.CANCELLED, "while planning")
+            try:
+                return self._plan(grasp, motion, start)
+            except PlanningFailed as failure:
+                failures.append((grasp.name, failure))
+        reasons = "; ".join(f"{name}: {failure}" for name, failure in failures)
+        raise PlanningFailed(failures[0][1].problem, f"none of {len(grasps)} grasps can be done ({reasons})")
+
+    def _plan(self, grasp: PickGrasp, motion: GraspMotion, start: Array) -> PickupPlan:
+        """Plan of one grasp through the first of the arm's ways that has one."""
+        failure: PlanningFailed | None = None
+        for path in motion.paths(grasp, start):
+            try:
+                return self._plan_path(grasp, motion, path, start)
+            except PlanningFailed as error:
+                failure = failure or error
+        raise failure or PlanningFailed(Problem.NO_PATH, "no way of the arm is left")
+
+    def _plan_path(self, grasp: PickGrasp, motion: GraspMotion, path: ArmPath, start: Array) -> PickupPlan:
+        robot, plan = self._robot, self._planner
+        posture = start[robot.hand.indices]
+        opened = self._with_hand(start, grasp.pre_grasp)
+        reach = plan.plan_to_joints(opened, path.pre_grasp, motion.reach_scene)
+        at_pre_grasp = self._after(opened, reach)
+        approach = plan.plan_cartesian(at_pre_grasp, grasp.T_world_tip, motion.contact_scene)
+        closed = self._with_hand(self._after(at_pre_grasp, approach), grasp.grasp)
+        lift_scene = motion.lift_scene(robot.link_pose(closed, robot.tip))
+        lift = plan.plan_cartesian(closed, path.T_world_lift, lift_scene)
+        return PickupPlan(
+            grasp,
+            (
+                Step(REACH, self._hand_move(posture, grasp.pre_grasp)),
+                Step(REACH, reach),
+                Step(APPROACH, approach),
+                Step(CLOSE, self._hand_move(grasp.pre_grasp, grasp.grasp), may_stop_short=True),
+                Step(
+                    SQUEEZE, self._hand_move(grasp.grasp, grasp.squeeze, grasp.efforts), may_stop_short=True
+                ),
+                Step(LIFT, lift),
+            ),
+        )
+
+    def _hand_move(self, start: Array, goal: Array, efforts: Array | None = None) -> Trajectory:
+        hand = self._robot.hand
+        start, goal = (np.clip(posture, hand.lower, hand.upper) for posture in (start, goal))
+        limits = self._motion.hand_limits(self._robot)
+        return replace(smooth_move(hand.names, start, goal, limits, self._config.posture_s), efforts=efforts)
+
+    def _with_hand(self, configuration: Array, posture: Array) -> Array:
+        configuration = configuration.copy()
+        configuration[self._robot.hand.indices] = np.clip(
+            posture, self._robot.hand.lower, self._robot.hand.upper
+        )
+        return configuration
+
+    def _after(self, configuration: Array, trajectory: Trajectory) -> Array:
+        configuration = configuration.copy()
+        configuration[self._robot.arm.indices] = trajectory.positions[-1]
+        return configuration
+
+    def _execute(
+        self, plan: PickupPlan, feedback: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> PickupResult:
+        done: list[Step] = []
+        stage = ""
+        for step in plan.steps:
+            if step.stage != stage:
+                stage = step.stage
+                feedback(stage)
+            try:
+                if cancelled():
+                    raise ExecutionFailed(Problem.CANCELLED, f"before {stage}")
+                self._check_start(step)
+                self._controllers.execute(step.trajectory, step.may_stop_short, cancelled)
+            except ExecutionFailed as failure:
+                text = f"{stage} failed. {failure}. {self.whereabouts(plan.grasp)}"
+                return PickupResult(failure.problem, stage, text, plan.grasp, tuple(done))
+            done.append(step)
+        text = f"lifted with {plan.grasp.name}. {self.whereabouts(plan.grasp)}"
+        return PickupResult(None, stage, text, plan.grasp, tuple(done))
+
+    def _check_start(self, step: Step) -> None:
+        """Refuse a motion of the arm that does not start where the arm is; a hand may be held up by an object.
+
+        Raises:
+            ExecutionFailed: the difference is too large, or the joint state is not to be trusted.
+        """
+        measured = self.measured()
+        arm = self._robot.arm
+        if step.trajectory.joint_names != arm.names:
+            return
+        difference = np.abs(measured[arm.indices] - step.trajectory.positions[0])
+        if (worst := int(difference.argmax())) >= 0 and difference[worst] > self._config.start_tolerance_rad:
+            raise ExecutionFailed(
+                Problem.NOT_AT_START,
+                f"{arm.names[worst]} is {difference[worst]:.3f} rad from the planned start, allowed "
+                f"{self._config.start_tolerance_rad:g}; another controller may be moving the arm",
+            )
+
+    def whereabouts(self, grasp: PickGrasp) -> str:
+        """Where arm and hand are now, relative to a grasp, as text."""
+        try:
+            measured = self.measured()
+        except ExecutionFailed as failure:
+            return f"State of arm and hand unknown: {failure}"
+        T_world_tip = self._robot.link_pose(measured, self._robot.tip)
+        away = np.linalg.norm(T_world_tip[:3, 3] - grasp.T_world_tip[:3, 3])
+        x, y, z = T_world_tip[:3, 3]
+        postures = {"pre-grasp": grasp.pre_grasp, "grasp": grasp.grasp, "squeeze": grasp.squeeze}
+        hand = measured[self._robot.hand.indices]
+        name, far = min(
+            ((name, float(np.abs(hand - posture).max())) for name, posture in postures.items()),
+            key=lambda entry: entry[1],
+        )
+        return (
+            f"Arm: {self._robot.tip} at ({x:.3f}, {y:.3f}, {z:.3f}) m, {away:.3f} m from its grasp pose; "
+            f"hand: nearest to the {name} posture, largest difference {far:.2f} rad"
+        )
