@@ -102,6 +102,12 @@ class Chain:
         )
         return path[1 : reached + 1]
 
+    def warm_up(self) -> None:
+        """Compile what is compiled on first use (seconds, once a machine), so that no motion waits."""
+        middle = 0.5 * (self.lower + self.upper)
+        self.track(middle, self.tip_pose(middle)[None], largest_step=1.0)
+        self.inverse(self.tip_pose(middle), middle, middle[None])
+
     def spread_starts(self, count: int, rng: np.random.Generator) -> Array:
         """Random joints (count, J) within half a turn of zero and the limits, to start solving from."""
         low, high = np.maximum(self.lower, -np.pi), np.minimum(self.upper, np.pi)

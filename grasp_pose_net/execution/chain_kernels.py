@@ -56,7 +56,7 @@ def joint_frames(offsets: Array, axes: Array, joints: Array) -> Array:
 
 @njit(cache=True)
 def rotation_vector(goal: Array, now: Array) -> tuple[float, float, float]:
-    """Rotation vector [rad] that turns frame ``now`` into frame ``goal`` (4, 4 each); at half a turn either of two."""
+    """Rotation vector [rad] that turns frame ``now`` into ``goal`` (4, 4); at half a turn either of two."""
     turn = np.zeros((3, 3))
     for i in range(3):
         for j in range(3):
@@ -72,7 +72,7 @@ def rotation_vector(goal: Array, now: Array) -> tuple[float, float, float]:
     if cosine > 0 or sine > 1e-3:
         scale = angle / sine if sine > 1e-12 else 1.0
         return x * scale, y * scale, z * scale
-    # x, y, z fade at half a turn; (R + Rᵀ) / 2 = cos + (1 - cos) n nᵀ still knows the axis: its longest column
+    # x, y, z fade at half a turn; (R + Rᵀ) / 2 = cos + (1 - cos) n nᵀ knows the axis: its longest column
     best = 0
     for i in range(3):
         if turn[i, i] > turn[best, best]:
@@ -91,7 +91,7 @@ def rotation_vector(goal: Array, now: Array) -> tuple[float, float, float]:
 def error_and_jacobian(
     offsets: Array, axes: Array, joints: Array, T_world_goal: Array, error: Array, jacobian: Array
 ) -> None:
-    """Fill in what is missing to a goal: translation [m], rotation vector [rad] (6,); and the jacobian (6, J)."""
+    """Fill in what is missing to a goal, translation [m] and rotation vector [rad]; and the jacobian."""
     frames = joint_frames(offsets, axes, joints)
     tip = frames[-1]
     for i in range(3):
@@ -182,7 +182,7 @@ def track(
     path: Array,
     largest_step: float,
 ) -> int:
-    """Follow close tip poses (K, 4, 4), no joint moving more than ``largest_step`` [rad] from one to the next.
+    """Follow close tip poses (K, 4, 4), no joint moving more than ``largest_step`` [rad] between two.
 
     Args:
         offsets: see :class:`chain.Chain`, as ``axes``, ``lower`` and ``upper``.

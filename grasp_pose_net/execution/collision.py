@@ -81,8 +81,8 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
     """Checker of the robot against itself and a scene.
 
     The links of the hand are not tested against each other, since that does not change while the arm moves;
-    see :func:`hand_checker`. A mesh is its surface to the hand, which may reach into a bowl, and its convex hull
-    to the arm and to what the robot holds.
+    see :func:`hand_checker`. A mesh is its surface to the hand, which may reach into a bowl, and its convex
+    hull to the arm and to what the robot holds.
 
     Args:
         robot: the robot.

@@ -68,7 +68,7 @@ class ArmPath:
 
 
 class GraspMotion:
-    """Finds the arm's way to grasps of one object in one scene, for planning grasps and for doing them alike."""
+    """Finds the arm's way to grasps of one object in one scene, for choosing and for doing them alike."""
 
     def __init__(
         self, robot: RobotModel, scene: Scene, target: str, supports: tuple[str, ...], config: MotionConfig
@@ -133,7 +133,7 @@ class GraspMotion:
             raise max(failures, key=lambda failure: PROGRESS.index(failure.problem))
 
     def _solutions(self, T_world_tip: Array, near: Array) -> Iterator[Array]:
-        """Arm joints (A,) for a tip pose, the others only looked for when the one near the start will not do."""
+        """Arm joints (A,) for a tip pose; others are sought when the one near the start will not do."""
         first = self._robot.chain.inverse(T_world_tip, near, np.empty((0, len(near))))
         yield from first
         for joints in self._robot.chain.inverse(T_world_tip, near, self._starts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -105,7 +106,8 @@ class PickupResult:
         stage: the last stage that was begun; "plan" before the first.
         text: for people; after a failure it says where arm and hand are.
         grasp: the grasp that was used, None if none could be planned.
-        done: the motions that ended as planned.
+        done: the motions that ended as planned; with ``plan_only`` all that were planned.
+        planning_s: time that planning took [s].
     """
 
     problem: Problem | None
@@ -113,6 +115,7 @@ class PickupResult:
     text: str
     grasp: PickGrasp | None
     done: tuple[Step, ...]
+    planning_s: float = 0.0
 
 
 class Pickup:
@@ -160,20 +163,29 @@ class Pickup:
             feedback: called with each stage as it begins.
             cancelled: whether to stop.
             plan_only: plan everything and move nothing.
+
+        Raises:
+            PlanningError: target or support is not in the scene.
         """
+        began = time.perf_counter()
         try:
             start = self.measured()
             plan = self._plan_first(grasps, scene, target, supports, start, cancelled)
         except (PlanningFailed, ExecutionFailed) as failure:
-            return PickupResult(failure.problem, "plan", f"nothing was moved. {failure}", None, ())
-        except PlanningError as error:
-            return PickupResult(Problem.INVALID_GRASP, "plan", f"nothing was moved. {error}", None, ())
+            return PickupResult(
+                failure.problem,
+                "plan",
+                f"nothing was moved. {failure}",
+                None,
+                (),
+                time.perf_counter() - began,
+            )
+        planning_s = time.perf_counter() - began
         if plan_only:
             seconds = sum(step.trajectory.duration for step in plan.steps)
-            return PickupResult(
-                None, "plan", f"planned {plan.grasp.name}, {seconds:.1f} s of motion", plan.grasp, plan.steps
-            )
-        return self._execute(plan, feedback, cancelled)
+            text = f"planned {plan.grasp.name}, {seconds:.1f} s of motion; nothing was moved"
+            return PickupResult(None, "plan", text, plan.grasp, plan.steps, planning_s)
+        return replace(self._execute(plan, feedback, cancelled), planning_s=planning_s)
 
     def measured(self) -> Array:
         """The measured configuration (J,) [rad], put back into the limits where it is barely outside.
@@ -302,7 +314,7 @@ class Pickup:
         return PickupResult(None, stage, text, plan.grasp, tuple(done))
 
     def _check_start(self, step: Step) -> None:
-        """Refuse a motion of the arm that does not start where the arm is; a hand may be held up by an object.
+        """Refuse a motion of the arm that starts elsewhere; a hand may be held up by an object.
 
         Raises:
             ExecutionFailed: the difference is too large, or the joint state is not to be trusted.

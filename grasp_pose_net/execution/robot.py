@@ -44,6 +44,7 @@ class RobotModel:
         joint_names: all moving joints.
         lower: (J,) lower limits [rad].
         upper: (J,) upper limits [rad].
+        arm_group: name of the group that carries the end effector.
         arm: the joints of the group that carries the end effector.
         hand: the joints of the end effector.
         tip: the end effector's parent link; grasp poses are poses of this link.
@@ -78,7 +79,8 @@ class RobotModel:
                 "the SRDF names no <end_effector>; it must give parent_link, parent_group and group"
             )
         self.tip = effector.attrib["parent_link"]
-        self.arm = self._group(effector.attrib["parent_group"])
+        self.arm_group = effector.attrib["parent_group"]
+        self.arm = self._group(self.arm_group)
         self.hand = self._group(effector.attrib["group"])
         moved = {self._joint_id(name) for name in self.hand.names}
         self.hand_links = frozenset(
@@ -108,7 +110,8 @@ class RobotModel:
         """
         if base is None and (missing := [name for name in self.joint_names if name not in positions]):
             raise PlanningError(
-                f"joint state lacks {len(missing)} of {len(self.joint_names)} joints: {', '.join(missing[:5])}"
+                f"joint state lacks {len(missing)} of {len(self.joint_names)} joints: "
+                f"{', '.join(missing[:5])}"
             )
         configuration = np.zeros(len(self.joint_names)) if base is None else base.copy()
         for name, value in positions.items():
@@ -198,7 +201,7 @@ class RobotModel:
 
 
 def merge_capsules(geometry: pin.GeometryModel) -> None:
-    """Replace each cylinder with equal spheres at both ends by one capsule: same shape, a third of the tests."""
+    """Replace each cylinder with equal spheres at both ends by one capsule: a third of the tests."""
     shapes = {g.name: g for g in geometry.geometryObjects}
     for name, cylinder in shapes.items():
         if not isinstance(cylinder.geometry, coal.Cylinder) or not geometry.existGeometryName(name):
