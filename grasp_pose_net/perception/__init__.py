@@ -1,0 +1,8 @@
+"""Depth views → table and objects as closed meshes."""
+
+from grasp_pose_net.perception.config import PerceptionConfig
+from grasp_pose_net.perception.scene import PerceivedObject, Scene, perceive
+from grasp_pose_net.perception.table import Table
+from grasp_pose_net.perception.views import View
+
+__all__ = ["PerceivedObject", "PerceptionConfig", "Scene", "Table", "View", "perceive"]

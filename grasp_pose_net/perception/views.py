@@ -1,0 +1,202 @@
+"""Depth views as clouds: into the world, cropped to the workspace, averaged in small cells.
+
+A cell of one view holds one side of a wall only, so views are thinned one by one; cells of different views are merged
+only where their normals agree (`merge`). Otherwise the two sides of a thin wall would be averaged into one sheet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import open3d as o3d
+
+from grasp_pose_net.exceptions import PerceptionError
+from grasp_pose_net.geometry import Array, transform_points
+from grasp_pose_net.perception.config import PerceptionConfig
+
+NORMAL_RADIUS_CELLS = 3.5  # a normal is fitted to neighbours within this many cells ...
+NORMAL_NEIGHBOURS = 30  # ... and to at most this many
+MIN_COS_INCIDENCE = 0.2  # points seen at more than 78 degrees off their normal are flying pixels or too uncertain
+DENSE_RADIUS_CELLS, DENSE_NEIGHBOURS = 2.2, 5
+OUTLIER_NEIGHBOURS, OUTLIER_DEVIATIONS = 16, 2.5
+
+
+@dataclass(frozen=True)
+class View:
+    """What one depth camera saw.
+
+    Attributes:
+        name: the camera, for messages.
+        points_camera: (N, 3) [m], camera frame; rows that are not finite are missing measurements.
+        T_world_camera: (4, 4) pose of the camera's frame in the world.
+    """
+
+    name: str
+    points_camera: np.ndarray = field(repr=False)
+    T_world_camera: Array = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse arrays of another shape."""
+        if self.points_camera.ndim != 2 or self.points_camera.shape[1] != 3:
+            raise ValueError(f"view {self.name}: points_camera: expected (N, 3), got {self.points_camera.shape}")
+        if np.shape(self.T_world_camera) != (4, 4) or not np.isfinite(self.T_world_camera).all():
+            raise ValueError(f"view {self.name}: T_world_camera: expected a finite (4, 4) transform")
+
+
+@dataclass(frozen=True)
+class ViewCloud:
+    """Thinned points of one view in some frame a, with the view they come from.
+
+    Attributes:
+        view: the view.
+        T_a_camera: (4, 4) pose of the camera in frame a; not always ``view.T_world_camera`` moved, see ``registration``.
+        points: (N, 3) [m], frame a.
+    """
+
+    view: View
+    T_a_camera: Array
+    points: Array = field(repr=False)
+
+    def moved(self, T_b_a: Array) -> ViewCloud:
+        """The same cloud in frame b."""
+        return ViewCloud(self.view, T_b_a @ self.T_a_camera, transform_points(T_b_a, self.points))
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Samples of a surface.
+
+    Attributes:
+        points: (N, 3) [m].
+        normals: (N, 3) unit, outward.
+    """
+
+    points: Array
+    normals: Array
+
+    def moved(self, T_b_a: Array) -> Surface:
+        """The same samples in frame b."""
+        return Surface(transform_points(T_b_a, self.points), self.normals @ T_b_a[:3, :3].T)
+
+    def part(self, mask: np.ndarray) -> Surface:
+        """The samples chosen by a mask (N,)."""
+        return Surface(self.points[mask], self.normals[mask])
+
+
+def crop_views(views: Sequence[View], config: PerceptionConfig) -> tuple[list[ViewCloud], dict[str, str]]:
+    """Views in the world, cropped to the workspace and thinned.
+
+    Returns:
+        The usable clouds, and for each view left out its name and the reason.
+
+    Raises:
+        PerceptionError: fewer usable views than ``config.min_views``.
+    """
+    clouds, left_out = [], {}
+    for view in views:
+        points = _workspace_points(view, config)
+        if len(points):
+            clouds.append(ViewCloud(view, np.array(view.T_world_camera, float), cell_means(points, config.voxel_m)))
+        else:
+            left_out[view.name] = _why_empty(view, config)
+    if len(clouds) < max(config.min_views, 1):
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items()) or "no view was given"
+        raise PerceptionError(
+            f"at least {config.min_views} view(s) of the table are needed, {len(clouds)} usable ({reasons})"
+        )
+    return clouds, left_out
+
+
+def _workspace_points(view: View, config: PerceptionConfig) -> Array:
+    """Points (N, 3) of a view inside the workspace, world frame."""
+    T = np.asarray(view.T_world_camera, np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # missing measurements are NaN or infinite
+        points = np.asarray(view.points_camera, np.float32) @ T[:3, :3].T + T[:3, 3]
+        inside = np.ones(len(points), bool)
+        for axis in range(3):  # a comparison with NaN is false
+            inside &= (points[:, axis] > config.workspace_min[axis]) & (points[:, axis] < config.workspace_max[axis])
+    return points[inside].astype(float)
+
+
+def _why_empty(view: View, config: PerceptionConfig) -> str:
+    if len(view.points_camera) == 0:
+        return "the cloud is empty"
+    finite = np.isfinite(view.points_camera).all(1)
+    if not finite.any():
+        return f"none of its {len(finite)} points is a finite number; does the camera see anything within its range?"
+    middle = view.points_camera[finite].mean(0) @ view.T_world_camera[:3, :3].T + view.T_world_camera[:3, 3]
+    return (
+        f"none of its {finite.sum()} points lies in the workspace {config.workspace_min} to {config.workspace_max} "
+        f"(their middle is {np.round(middle, 2).tolist()}); check the camera's pose and workspace_min, workspace_max"
+    )
+
+
+def cell_index(points: Array, cell_m: float, group: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the cell of each point (N,), dense from 0, and points per cell; ``group`` (N,) splits cells further."""
+    cell = np.floor(points / cell_m).astype(np.int64)
+    cell -= cell.min(0)
+    extent = cell.max(0) + 1
+    key = (cell[:, 0] * extent[1] + cell[:, 1]) * extent[2] + cell[:, 2]
+    if group is not None:
+        key = key * (group.max() + 1) + group
+    _, index, count = np.unique(key, return_inverse=True, return_counts=True)
+    return index, count
+
+
+def cell_means(points: Array, cell_m: float) -> Array:
+    """Mean of the points in each occupied cell of side ``cell_m``: (M, 3)."""
+    index, count = cell_index(points, cell_m)
+    return np.stack([np.bincount(index, column) for column in points.T], axis=1) / count[:, None]
+
+
+def normals_towards(points: Array, eye: Array, cell_m: float) -> Array:
+    """Unit normals (N, 3) of a thinned view, turned to the camera at ``eye`` (3,)."""
+    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
+    radius = NORMAL_RADIUS_CELLS * cell_m
+    cloud.estimate_normals(o3d.geometry.KDTreeSearchParamHybrid(radius=radius, max_nn=NORMAL_NEIGHBOURS))
+    cloud.orient_normals_towards_camera_location(eye)
+    return np.asarray(cloud.normals)
+
+
+def oriented(points: Array, eye: Array, cell_m: float) -> Surface:
+    """Surface of a thinned view (N, 3), without what was seen edge-on, where pixels fly between front and back."""
+    points = points[dense(points, cell_m)]
+    if len(points) == 0:
+        return Surface(np.empty((0, 3)), np.empty((0, 3)))
+    normals = normals_towards(points, eye, cell_m)
+    ray = eye - points
+    cos = (normals * ray).sum(1) / np.linalg.norm(ray, axis=1)
+    return Surface(points, normals).part(cos > MIN_COS_INCIDENCE)
+
+
+def dense(points: Array, cell_m: float) -> np.ndarray:
+    """Mask (N,) of the points of a thinned view with enough neighbours to be part of a surface."""
+    if len(points) == 0:
+        return np.zeros(0, bool)
+    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
+    _, kept = cloud.remove_radius_outlier(DENSE_NEIGHBOURS, DENSE_RADIUS_CELLS * cell_m)
+    mask = np.zeros(len(points), bool)
+    mask[np.asarray(kept, int)] = True
+    return mask
+
+
+def merged(parts: Sequence[Surface], cell_m: float) -> Surface:
+    """Surfaces of several views as one, averaged per cell and octant of the normal."""
+    points, normals = np.vstack([p.points for p in parts]), np.vstack([p.normals for p in parts])
+    if len(points) == 0:
+        return Surface(points, normals)
+    octant = (normals > 0) @ np.array([1, 2, 4])
+    index, count = cell_index(points, cell_m, octant)
+    mean = np.stack([np.bincount(index, c) for c in np.hstack([points, normals]).T], axis=1) / count[:, None]
+    return Surface(mean[:, :3], mean[:, 3:] / np.linalg.norm(mean[:, 3:], axis=1, keepdims=True))
+
+
+def without_outliers(surface: Surface) -> Surface:
+    """The samples that are no statistical outliers by the distance to their neighbours."""
+    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(surface.points))
+    _, kept = cloud.remove_statistical_outlier(OUTLIER_NEIGHBOURS, OUTLIER_DEVIATIONS)
+    mask = np.zeros(len(surface.points), bool)
+    mask[np.asarray(kept, int)] = True
+    return surface.part(mask)
