@@ -1,0 +1,198 @@
+"""The networks f(o) = x: from an occupancy grid to a pose vector, and their weights in files.
+
+Every network takes grids (B, 64, 64, 64) and gives x (B, 7 + J): position [m], unit quaternion (w, x, y,
+z), joint angles [rad], in the frame of the (possibly rotated) grid.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional
+
+from grasp_pose_net.exceptions import CheckpointError, ConfigError
+from grasp_pose_net.hand import Hand
+from grasp_pose_net.models import network_file
+from grasp_pose_net.shapes import GRID_CELLS
+
+HEADER = "grasp_pose_net"  # key of the JSON text in the file's metadata
+POSITION_UNIT_M = (
+    0.1  # the head of the compact network counts in hand's breadths, so that all outputs are of order 1
+)
+
+
+class PaperNetwork(nn.Module):
+    """The paper's network: 3 convolutions of 64 kernels of size 4, then layers of 21952, 4096 and 1024.
+
+    The layer of 21952 neurons is taken to be the flattened output ω of the last convolution, which has
+    that many entries; it gets its batch normalisation and ReLU. A further square matrix of 21952² weights
+    would be 1.9 GB. The last layer is linear. The quaternion is normalised; joints are as they come, as
+    in the paper.
+    """
+
+    def __init__(self, hand: Hand, channels: int = 64, hidden: tuple[int, int] = (4096, 1024)) -> None:
+        """Make an untrained network; fewer channels and neurons are for tests."""
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before in (1, channels, channels):
+            layers += [
+                nn.Conv3d(before, channels, 4, padding=1),
+                nn.BatchNorm3d(channels),
+                nn.ReLU(),
+                nn.MaxPool3d(2),
+            ]
+        self.object_part = nn.Sequential(*layers, nn.Flatten())
+        features = channels * 7**3
+        self.pose_part = nn.Sequential(
+            nn.BatchNorm1d(features),
+            nn.ReLU(),
+            nn.Linear(features, hidden[0]),
+            nn.BatchNorm1d(hidden[0]),
+            nn.ReLU(),
+            nn.Linear(hidden[0], hidden[1]),
+            nn.ReLU(),
+            nn.Linear(hidden[1], hand.size),
+        )
+
+    def forward(self, grids: torch.Tensor) -> torch.Tensor:
+        """Pose vectors (B, 7 + J) for grids (B, 64, 64, 64)."""
+        raw = self.pose_part(self.object_part(_checked(grids)[:, None]))
+        return torch.cat([raw[:, :3], functional.normalize(raw[:, 3:7], dim=1), raw[:, 7:]], dim=1)
+
+
+class CompactNetwork(nn.Module):
+    """A network for two CPU cores: less than 1/500 of the arithmetic and 1/40 of the weights of the paper's.
+
+    It differs in three ways. Cells are averaged in blocks of 2³ first: a grid of 32³ that still knows how
+    full a block is. Convolutions have a stride instead of a maximum, which is what saves the time. The
+    head counts positions in units of 0.1 m and squashes each joint into its limits: all grasps learned
+    from are inside, and what comes out is a posture the hand can take.
+    """
+
+    def __init__(self, hand: Hand, channels: tuple[int, int, int] = (16, 32, 64), hidden: int = 512) -> None:
+        """Make an untrained network; fewer channels and neurons are for tests."""
+        super().__init__()
+        layers: list[nn.Module] = [nn.AvgPool3d(2)]
+        for before, after, size in zip((1, *channels), channels, (5, 3, 3), strict=False):
+            convolution = nn.Conv3d(before, after, size, stride=2, padding=size // 2, bias=False)
+            layers += [convolution, nn.BatchNorm3d(after), nn.ReLU()]
+        self.object_part = nn.Sequential(*layers, nn.Flatten())
+        self.pose_part = nn.Sequential(
+            nn.Linear(channels[-1] * 4**3, hidden, bias=False),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden // 2),
+            nn.ReLU(),
+            nn.Linear(hidden // 2, hand.size),
+        )
+        self.lower = nn.Buffer(torch.tensor(hand.lower, dtype=torch.float32))
+        self.range = nn.Buffer(torch.tensor(hand.upper - hand.lower, dtype=torch.float32))
+
+    def forward(self, grids: torch.Tensor) -> torch.Tensor:
+        """Pose vectors (B, 7 + J) for grids (B, 64, 64, 64)."""
+        raw = self.pose_part(self.object_part(_checked(grids)[:, None]))
+        joints = self.lower + self.range * torch.sigmoid(raw[:, 7:])
+        return torch.cat(
+            [POSITION_UNIT_M * raw[:, :3], functional.normalize(raw[:, 3:7], dim=1), joints], dim=1
+        )
+
+
+ARCHITECTURES: dict[str, type[PaperNetwork] | type[CompactNetwork]] = {
+    "paper": PaperNetwork,
+    "compact": CompactNetwork,
+}
+
+
+def make_network(architecture: str, hand: Hand, *, seed: int) -> nn.Module:
+    """Untrained network of an architecture, with weights that depend on the seed alone.
+
+    Raises:
+        CheckpointError: there is no such architecture.
+    """
+    if architecture not in ARCHITECTURES:
+        raise CheckpointError(f"no architecture {architecture!r}; there are: {', '.join(ARCHITECTURES)}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ARCHITECTURES[architecture](hand)
+
+
+def save_network(path: Path, network: nn.Module, hand: Hand, **notes: Any) -> None:
+    """Write weights in half precision, with a header that says what they are for.
+
+    Args:
+        path: file to write, `.safetensors`.
+        network: one of the architectures.
+        hand: the hand it was trained for.
+        notes: further entries of the header, such as losses or the seed; anything that JSON can hold.
+    """
+    architecture = next(name for name, kind in ARCHITECTURES.items() if isinstance(network, kind))
+    header = {"hand": hand.name, "architecture": architecture, "pose_size": hand.size, **notes}
+    tensors = {
+        name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+    }
+    save_file(tensors, path, metadata={HEADER: json.dumps(header)})
+
+
+def load_network(name: str, hand: Hand) -> nn.Module:
+    """Trained network, ready to be asked (evaluation mode, single precision).
+
+    Args:
+        name: of a file in models/networks/, or a path to a `.safetensors` file.
+        hand: the hand it is wanted for.
+
+    Raises:
+        CheckpointError: no such file, no weights of this package, or weights for another hand or
+            architecture.
+    """
+    try:
+        path = network_file(name)
+    except ConfigError as error:
+        raise CheckpointError(f"no network {name!r}: {error}") from error
+    header, tensors = _read(path)
+    if header["hand"] != hand.name or header["pose_size"] != hand.size:
+        raise CheckpointError(
+            f"{path}: asked for hand {hand.name!r} (x of {hand.size}), found weights for hand "
+            f"{header['hand']!r} (x of {header['pose_size']}); name a network trained for {hand.name!r}"
+        )
+    if header["architecture"] not in ARCHITECTURES:
+        raise CheckpointError(
+            f"{path}: asked for one of the architectures {', '.join(ARCHITECTURES)}, "
+            f"found {header['architecture']!r}"
+        )
+    network = make_network(header["architecture"], hand, seed=0)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path}: asked for weights of architecture {header['architecture']!r}, found others: {error}"
+        ) from error
+    return network.eval()
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Header and weights of a file."""
+    try:
+        with safe_open(path, framework="pt") as stream:
+            header = json.loads((stream.metadata() or {}).get(HEADER, "{}"))
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: not a safetensors file ({error})") from error
+    missing = {"hand", "architecture", "pose_size"} - set(header)
+    if missing:
+        raise CheckpointError(
+            f"{path}: asked for weights of grasp_pose_net, found none of its header ({missing})"
+        )
+    return header, tensors
+
+
+def _checked(grids: torch.Tensor) -> torch.Tensor:
+    if grids.ndim != 4 or grids.shape[1:] != (GRID_CELLS,) * 3:
+        raise ValueError(f"grids: expected (B, 64, 64, 64), got {tuple(grids.shape)}")
+    return grids.float()

@@ -1,0 +1,43 @@
+"""How a network learns: the paper's losses, batches under random rotations, the loop, and its figures."""
+
+from grasp_pose_net.training.data import (
+    Batch,
+    Objects,
+    draw_batch,
+    load_objects,
+    make_batch,
+    make_objects,
+    side_of,
+)
+from grasp_pose_net.training.evaluation import evaluate_network
+from grasp_pose_net.training.loop import TrainConfig, train, train_on
+from grasp_pose_net.training.losses import (
+    PAPER_WEIGHTS,
+    PoseWeights,
+    collision_loss,
+    combined_loss,
+    consistency_loss,
+    l2_loss,
+    pose_residual,
+)
+
+__all__ = [
+    "PAPER_WEIGHTS",
+    "Batch",
+    "Objects",
+    "PoseWeights",
+    "TrainConfig",
+    "collision_loss",
+    "combined_loss",
+    "consistency_loss",
+    "draw_batch",
+    "evaluate_network",
+    "l2_loss",
+    "load_objects",
+    "make_batch",
+    "make_objects",
+    "pose_residual",
+    "side_of",
+    "train",
+    "train_on",
+]

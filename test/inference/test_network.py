@@ -1,0 +1,141 @@
+"""The networks: shapes, what they put out, and every way in which weights do not fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from grasp_pose_net.exceptions import CheckpointError
+from grasp_pose_net.hand import Hand
+from grasp_pose_net.inference.network import (
+    CompactNetwork,
+    PaperNetwork,
+    load_network,
+    make_network,
+    save_network,
+)
+
+
+@pytest.fixture(scope="module")
+def hand() -> Hand:
+    return Hand.load("shadow")
+
+
+@pytest.fixture(scope="module")
+def grids() -> torch.Tensor:
+    return (torch.rand(3, 64, 64, 64, generator=torch.Generator().manual_seed(0)) < 0.2).to(torch.uint8)
+
+
+def small_paper(hand: Hand) -> PaperNetwork:
+    return PaperNetwork(hand, channels=2, hidden=(16, 8)).eval()
+
+
+def test_paper_network_has_the_papers_sizes(hand: Hand) -> None:
+    with torch.device("meta"):
+        network = PaperNetwork(hand)
+    shapes = {name: tuple(value.shape) for name, value in network.named_parameters()}
+    assert shapes["object_part.0.weight"] == (64, 1, 4, 4, 4)
+    assert shapes["object_part.8.weight"] == (64, 64, 4, 4, 4)
+    assert shapes["pose_part.0.weight"] == (21952,)
+    assert shapes["pose_part.2.weight"] == (4096, 21952)
+    assert shapes["pose_part.5.weight"] == (1024, 4096)
+    assert shapes["pose_part.7.weight"] == (25, 1024)
+
+
+@pytest.mark.parametrize("kind", ["paper", "compact"])
+def test_output_is_a_pose_vector(hand: Hand, grids: torch.Tensor, kind: str) -> None:
+    network = small_paper(hand) if kind == "paper" else make_network("compact", hand, seed=0).eval()
+    x = network(grids)
+    assert x.shape == (3, 25)
+    torch.testing.assert_close(x[:, 3:7].norm(dim=1), torch.ones(3))
+    alone = torch.cat([network(grid[None]) for grid in grids])
+    torch.testing.assert_close(x, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_compact_joints_stay_within_limits(hand: Hand, grids: torch.Tensor) -> None:
+    network = CompactNetwork(hand).eval()
+    with torch.no_grad():
+        network.pose_part[-1].weight.mul_(1e4)  # wild answers
+        joints = network(grids)[:, 7:]
+    assert (joints >= torch.tensor(hand.lower).float() - 1e-6).all()
+    assert (joints <= torch.tensor(hand.upper).float() + 1e-6).all()
+    assert joints.std() > 0.1
+
+
+def test_compact_weights_fit_into_20_mb(tmp_path: Path, hand: Hand) -> None:
+    save_network(tmp_path / "n.safetensors", make_network("compact", hand, seed=0), hand)
+    assert (tmp_path / "n.safetensors").stat().st_size < 20e6
+
+
+def test_save_and_load_give_the_same_answers(tmp_path: Path, hand: Hand, grids: torch.Tensor) -> None:
+    network = make_network("compact", hand, seed=1)
+    network.train()
+    network(grids)  # moves the running means of the batch normalisation
+    save_network(tmp_path / "n.safetensors", network, hand, seed=1)
+    again = load_network(str(tmp_path / "n.safetensors"), hand)
+    assert not again.training
+    torch.testing.assert_close(
+        again(grids), network.eval()(grids), atol=2e-3, rtol=0
+    )  # half precision in the file
+
+
+def test_seed_decides_the_weights(hand: Hand) -> None:
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    one, same, other = (make_network("compact", hand, seed=seed).state_dict() for seed in (0, 0, 1))
+    name = "object_part.1.weight"
+    torch.testing.assert_close(one[name], same[name], rtol=0, atol=0)
+    assert (one[name] != other[name]).any()
+    assert torch.equal(torch.get_rng_state(), before)  # the caller's random numbers are left alone
+
+
+def test_missing_network_is_named(hand: Hand) -> None:
+    with pytest.raises(CheckpointError, match="no network 'nothing'"):
+        load_network("nothing", hand)
+
+
+def test_another_hand_is_named(tmp_path: Path, hand: Hand) -> None:
+    path = tmp_path / "n.safetensors"
+    save_network(path, make_network("compact", hand, seed=0), hand)
+    other = SimpleNamespace(name="barrett", size=11)
+    with pytest.raises(
+        CheckpointError, match=r"asked for hand 'barrett' \(x of 11\), found weights for hand 'shadow'"
+    ):
+        load_network(str(path), other)  # type: ignore[arg-type]
+
+
+def rewritten(path: Path, header: dict | None, **changes: torch.Tensor) -> str:
+    metadata = None if header is None else {"grasp_pose_net": json.dumps(header)}
+    save_file(load_file(path) | changes, path, metadata=metadata)
+    return str(path)
+
+
+def test_other_architectures_and_strange_files_are_named(tmp_path: Path, hand: Hand) -> None:
+    path = tmp_path / "n.safetensors"
+    save_network(path, make_network("compact", hand, seed=0), hand)
+    header = {"hand": "shadow", "architecture": "transformer", "pose_size": 25}
+    with pytest.raises(
+        CheckpointError, match="asked for one of the architectures paper, compact, found 'transformer'"
+    ):
+        load_network(rewritten(path, header), hand)
+    header["architecture"] = "compact"
+    wrong = {"object_part.1.weight": torch.zeros(3, 1, 5, 5, 5)}
+    with pytest.raises(CheckpointError, match="asked for weights of architecture 'compact', found others"):
+        load_network(rewritten(path, header, **wrong), hand)
+    with pytest.raises(CheckpointError, match="found none of its header"):
+        load_network(rewritten(path, None), hand)
+    path.write_text("dear reader")
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
+        load_network(str(path), hand)
+
+
+def test_unknown_architecture_and_wrong_grids_are_named(hand: Hand) -> None:
+    with pytest.raises(CheckpointError, match="no architecture 'big'; there are: paper, compact"):
+        make_network("big", hand, seed=0)
+    with pytest.raises(ValueError, match=r"expected \(B, 64, 64, 64\), got \(2, 32, 32, 32\)"):
+        small_paper(hand)(torch.zeros(2, 32, 32, 32))

@@ -1,0 +1,117 @@
+"""Batches under rotations, packed objects, and the proof that no object is on two sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from grasp_pose_net.exceptions import GraspPoseNetError
+from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.shapes import CELL_M, occupancy_grid, random_rotations, rotate_pose, split_of
+from grasp_pose_net.training import Objects, draw_batch, load_objects, make_batch, side_of
+
+
+def random_grasps(hand: Hand, count: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 0.05, (count, hand.size)).astype(np.float32)
+    x[:, 3] += 1.0
+    return x
+
+
+def write_dataset(folder: Path, hand: Hand, names: list[str], hand_name: str = "shadow") -> Path:
+    """A dataset with two grasps of each object, and its meshes."""
+    for name in names:
+        file = folder / "meshes" / f"{name}.obj"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        trimesh.creation.box((0.05, 0.06, 0.1)).export(file)
+    count, zero = len(names), np.zeros(2 * len(names), np.float32)
+    arrays = {
+        "objects": np.array(names),
+        "split": np.array([split_of(name) for name in names]),
+        "seed": np.arange(count),
+        "seconds": np.zeros(count, np.float32),
+        "tried": np.full(count, 9),
+        "failure": np.array([""] * count),
+        "object_index": np.repeat(np.arange(count, dtype=np.int32), 2),
+        "x": random_grasps(hand, 2 * count),
+        "epsilon": zero,
+        "hand_penetration_m": zero,
+        "self_penetration_m": zero,
+        "plane": np.zeros((2 * count, 4), np.float32),
+        "hand": hand_name,
+    }
+    np.savez_compressed(folder / "set.npz", **arrays)
+    return folder / "set.npz"
+
+
+def test_split_is_by_object_and_complete(tmp_path: Path, hand: Hand) -> None:
+    names = [f"made/thing_{i}" for i in range(40)]
+    sides = load_objects(write_dataset(tmp_path, hand, names), tmp_path / "meshes", hand)
+    by_side = {side: set(objects.names) for side, objects in sides.items()}
+    assert set.union(*by_side.values()) == set(names)
+    assert sum(len(members) for members in by_side.values()) == len(names)
+    assert by_side["test"] == {name for name in names if split_of(name) == "test"}
+    assert all(by_side.values())  # each side has some
+
+
+def test_test_objects_are_never_held_out_for_choosing() -> None:
+    sides = {
+        side_of(f"made/{i}", split_of(f"made/{i}")) for i in range(500) if split_of(f"made/{i}") == "test"
+    }
+    assert sides == {"test"}
+
+
+def test_missing_mesh_and_other_hand_are_named(tmp_path: Path, hand: Hand) -> None:
+    dataset = write_dataset(tmp_path, hand, ["made/cube"])
+    (tmp_path / "meshes" / "made" / "cube.obj").unlink()
+    with pytest.raises(GraspPoseNetError, match="no mesh of 'made/cube'"):
+        load_objects(dataset, tmp_path / "meshes", hand)
+    dataset = write_dataset(tmp_path, hand, ["made/cube"], hand_name="barrett")
+    with pytest.raises(GraspPoseNetError, match="asked for grasps of hand 'shadow', found 'barrett'"):
+        load_objects(dataset, tmp_path / "meshes", hand)
+
+
+def test_batch_repeats_with_the_seed_and_shows_the_rotated_object(objects: Objects) -> None:
+    batch, again = (draw_batch(objects, 12, rng=np.random.default_rng(4)) for _ in range(2))
+    torch.testing.assert_close(batch.grids, again.grids)
+    assert set(batch.index.tolist()) == {0, 1}
+    for number, rotation, grid in zip(
+        batch.index.tolist(), batch.rotation.double(), batch.grids, strict=True
+    ):
+        alone = occupancy_grid(objects.fields[number], rotation.numpy()[None])[0]
+        assert (alone != grid).sum() < 5  # single precision may move a cell on the border
+
+
+def test_grid_and_grasp_rotate_the_same_way(hand: Hand, objects: Objects) -> None:
+    """Contact points of a rotated grasp meet the rotated grid where those of the grasp meet the object."""
+    rotations = random_rotations(4, rng=np.random.default_rng(1))
+    batch = make_batch(objects, np.zeros(4, np.int64), rotations)
+    x = objects.grasps[0, :4].double()
+    x[:, :3] *= 0.5
+    kinematics = Kinematics(hand, torch.float64)
+    distance = objects.fields[0].distance(kinematics.contacts(x)[0])
+    turned, _ = kinematics.contacts(rotate_pose(x, batch.rotation.double()))
+    cells = (turned / CELL_M + 31.5).round().long().clamp(0, 63)
+    occupied = batch.grids[torch.arange(4)[:, None], cells[..., 0], cells[..., 1], cells[..., 2]].bool()
+    sure = distance.abs() > CELL_M
+    assert (distance[sure] < 0).sum() > 3
+    torch.testing.assert_close(occupied[sure], (distance < 0)[sure])
+    torch.testing.assert_close(
+        kinematics.contacts(batch.to_object_frame(rotate_pose(x, batch.rotation.double()).float()).double())[
+            0
+        ],
+        kinematics.contacts(x)[0],
+        atol=1e-5,
+        rtol=0,
+    )
+
+
+def test_distance_to_many_objects_at_once(objects: Objects) -> None:
+    points = torch.from_numpy(np.random.default_rng(0).uniform(-0.06, 0.06, (2, 50, 3))).float()
+    both = objects.distance(torch.tensor([1, 0]), points)
+    torch.testing.assert_close(both[0], objects.fields[1].distance(points[:1])[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(both[1], objects.fields[0].distance(points[1:])[0], atol=1e-4, rtol=0)
