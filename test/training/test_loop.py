@@ -7,13 +7,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from grasp_pose_net.exceptions import CheckpointError, ConfigError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network
-from grasp_pose_net.training import Objects, TrainConfig, train_on
+from grasp_pose_net.shapes import random_rotations, rotate_pose
+from grasp_pose_net.training import Objects, TrainConfig, make_objects, train_on
 
 SHORT = TrainConfig(steps=3, batch=4, validate_every=2, validation_rotations=1)
 
@@ -66,13 +68,18 @@ def test_seed_changes_the_result(tmp_path: Path, sides: dict[str, Objects], hand
     assert one["figures"]["train"]["consistency"] != two["figures"]["train"]["consistency"]
 
 
-def test_it_learns_and_keeps_the_best(tmp_path: Path, sides: dict[str, Objects], hand: Hand) -> None:
+def test_it_learns_and_keeps_the_best(tmp_path: Path, objects: Objects, hand: Hand) -> None:
+    # one grasp of a ball from all sides: a network has only to settle for one of them
+    turns = torch.from_numpy(random_rotations(300, rng=np.random.default_rng(0))).float()
+    grasps = rotate_pose(objects.grasps[1, :1], turns).numpy()
+    ball = make_objects([("made/ball", objects.fields[1], grasps)], hand)
+    sides = {"train": ball, "validation": ball, "test": ball}
     config = TrainConfig(steps=60, batch=4, validate_every=20, validation_rotations=1, loss="consistency")
     report = train_on(sides, tmp_path, hand, config)
     with (tmp_path / "curves.csv").open(newline="") as stream:
         rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
     assert [row["step"] for row in rows] == [20, 40, 60]
-    assert rows[-1]["validation_consistency"] < 0.9 * rows[0]["validation_consistency"]
+    assert rows[-1]["train_consistency"] < 0.7 * rows[0]["train_consistency"]
     assert (tmp_path / "curves.png").stat().st_size > 5000
     assert json.loads((tmp_path / "report.json").read_text())["figures"] == report["figures"]
     network = load_network(str(tmp_path / "best.safetensors"), hand)
