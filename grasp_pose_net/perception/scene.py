@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -71,19 +71,30 @@ class Scene:
     table_points: Array = field(repr=False)
     seconds: dict[str, float]
 
+    def summary(self) -> str:
+        """One line: objects with their sizes, the table, what was left out, and the time of each stage."""
+        objects = ", ".join(f"{o.id} {_centimetres(o.mesh.extents)}" for o in self.objects)
+        text = f"{len(self.objects)} object(s): {objects}; table {_centimetres(self.table.size[:2])}"
+        if self.rejected:
+            text += f"; no object: {' | '.join(self.rejected)}"
+        if self.left_out:
+            text += f"; left out: {' | '.join(f'{name}: {reason}' for name, reason in self.left_out.items())}"
+        return f"{text}; {', '.join(f'{stage} {1e3 * s:.0f} ms' for stage, s in self.seconds.items())}"
 
-def perceive(views: Sequence[View], config: PerceptionConfig) -> Scene:
+
+def perceive(views: Sequence[View], config: PerceptionConfig, left_out: Mapping[str, str] | None = None) -> Scene:
     """Find the table and the objects on it.
 
     Args:
         views: what each camera saw, with the camera's pose.
         config: settings.
+        left_out: views that are missing already, with the reason, for the report.
 
     Raises:
         PerceptionError: too few usable views, no table, or nothing on it.
     """
     clock = _Clock()
-    clouds, left_out = crop_views(views, config)
+    clouds, left_out = crop_views(views, config, left_out or {})
     clock.stage("fuse")
     table = find_table(np.vstack([cloud.points for cloud in clouds]), config)
     clock.stage("table")
@@ -177,6 +188,10 @@ def _object(name: str, mesh_table: trimesh.Trimesh, part: Surface, table: Table)
     centre = np.array(mesh.center_mass)
     mesh.apply_translation(-centre)
     return PerceivedObject(name, mesh, make_transform(centre), transform_points(table.T_world_table, part.points))
+
+
+def _centimetres(sides: Array) -> str:
+    return " x ".join(f"{100 * side:.1f}" for side in sides) + " cm"
 
 
 class _Clock:

@@ -35,6 +35,13 @@ class Table:
     T_world_table: Array
     size: Array
 
+    @property
+    def T_world_box(self) -> Array:
+        """Pose (4, 4) of the middle of the box."""
+        T_table_box = np.eye(4)
+        T_table_box[2, 3] = -self.size[2] / 2
+        return self.T_world_table @ T_table_box
+
 
 def find_table(points_world: Array, config: PerceptionConfig) -> Table:
     """Largest near-horizontal plane in a cloud (N, 3) [m], world frame.
@@ -48,19 +55,46 @@ def find_table(points_world: Array, config: PerceptionConfig) -> Table:
     for _ in range(MAX_PLANES):
         if len(rest) < MIN_TABLE_M2 / COARSE_M**2:
             break
-        cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(rest))
-        plane, inlier = cloud.segment_plane(PLANE_BAND_M, 3, RANSAC_ROUNDS)
-        normal, on_plane = np.array(plane[:3]) * (np.sign(plane[2]) or 1.0), rest[inlier]
-        tilt = float(np.arccos(np.clip(normal[2], -1.0, 1.0)))
+        mask, on_plane = _ransac(rest)
+        tilt = float(np.arccos(np.clip(fit_plane(on_plane)[1][2], -1.0, 1.0)))
         if tilt <= config.max_table_tilt_rad and (table := _table(on_plane, config)) is not None:
             return table
         found.append(f"{len(on_plane) * COARSE_M**2:.3f} m² tilted by {np.degrees(tilt):.0f}°")
-        rest = np.delete(rest, inlier, axis=0)
+        rest = rest[~mask]
     raise PerceptionError(
         f"no table: asked for a plane of at least {MIN_TABLE_M2} m² within {np.degrees(config.max_table_tilt_rad):.0f}° of "
         f"level, found {', '.join(found) or f'only {len(points_world)} points'}; check the cameras' poses, the workspace and "
         f"max_table_tilt_rad"
     )
+
+
+def facing_plane(points_camera: Array) -> tuple[Array, Array]:
+    """Centre (3,) and unit normal (3,) towards the camera of the largest plane in a view (N, 3) [m], camera frame.
+
+    Raises:
+        PerceptionError: there is none.
+    """
+    o3d.utility.random.seed(RANSAC_SEED)
+    coarse = cell_means(points_camera, COARSE_M)
+    on_plane = np.empty((0, 3))
+    if len(coarse) >= MIN_TABLE_M2 / COARSE_M**2:
+        _, on_plane = _ransac(coarse)
+    if len(on_plane) < MIN_TABLE_M2 / COARSE_M**2:
+        raise PerceptionError(
+            f"no table: the view's {len(points_camera)} points hold no plane of {MIN_TABLE_M2} m² within "
+            f"{PLANE_BAND_M * 1000:.0f} mm; does it show the table, in metres?"
+        )
+    centre, normal = fit_plane(on_plane)
+    return centre, -normal if normal @ centre > 0 else normal
+
+
+def _ransac(points: Array) -> tuple[np.ndarray, Array]:
+    """Mask (N,) of the inliers of the largest plane in points (N, 3), and the inliers."""
+    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
+    _, inlier = cloud.segment_plane(PLANE_BAND_M, 3, RANSAC_ROUNDS)
+    mask = np.zeros(len(points), bool)
+    mask[np.asarray(inlier, int)] = True
+    return mask, points[mask]
 
 
 def _table(points: Array, config: PerceptionConfig) -> Table | None:

@@ -6,7 +6,7 @@ only where their normals agree (`merge`). Otherwise the two sides of a thin wall
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -85,8 +85,15 @@ class Surface:
         return Surface(self.points[mask], self.normals[mask])
 
 
-def crop_views(views: Sequence[View], config: PerceptionConfig) -> tuple[list[ViewCloud], dict[str, str]]:
+def crop_views(
+    views: Sequence[View], config: PerceptionConfig, left_out: Mapping[str, str]
+) -> tuple[list[ViewCloud], dict[str, str]]:
     """Views in the world, cropped to the workspace and thinned.
+
+    Args:
+        views: the views.
+        config: settings.
+        left_out: reasons of views that are missing already.
 
     Returns:
         The usable clouds, and for each view left out its name and the reason.
@@ -94,7 +101,7 @@ def crop_views(views: Sequence[View], config: PerceptionConfig) -> tuple[list[Vi
     Raises:
         PerceptionError: fewer usable views than ``config.min_views``.
     """
-    clouds, left_out = [], {}
+    clouds, left_out = [], dict(left_out)
     for view in views:
         points = _workspace_points(view, config)
         if len(points):
@@ -103,9 +110,7 @@ def crop_views(views: Sequence[View], config: PerceptionConfig) -> tuple[list[Vi
             left_out[view.name] = _why_empty(view, config)
     if len(clouds) < max(config.min_views, 1):
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items()) or "no view was given"
-        raise PerceptionError(
-            f"at least {config.min_views} view(s) of the table are needed, {len(clouds)} usable ({reasons})"
-        )
+        raise PerceptionError(f"{config.min_views} view(s) of the table are needed, {len(clouds)} usable ({reasons})")
     return clouds, left_out
 
 

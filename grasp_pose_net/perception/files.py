@@ -1,0 +1,156 @@
+"""``perceive`` on files: PCD or PLY views → one mesh and one occupancy grid per object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open3d as o3d
+import trimesh
+import yaml
+
+from grasp_pose_net.exceptions import PerceptionError
+from grasp_pose_net.geometry import Array, inverse_transform, make_transform
+from grasp_pose_net.perception.config import PerceptionConfig
+from grasp_pose_net.perception.scene import Scene, perceive
+from grasp_pose_net.perception.table import facing_plane
+from grasp_pose_net.perception.views import View
+from grasp_pose_net.shapes import CELL_M, GRID_CELLS, SignedDistanceField, occupancy_grid
+
+FIELD_CELLS = 96
+HALF_SIDE_M, BELOW_M, ABOVE_M = 0.6, 0.05, 0.6  # the workspace around a table whose pose nobody said
+
+
+def perceive_files(
+    clouds: Sequence[Path], poses: Path | None, out: Path, config: PerceptionConfig | None = None
+) -> dict[str, Any]:
+    """Objects in views from files, written to a folder as ``<id>.ply`` (mesh) and ``<id>.npz`` (grid).
+
+    Without poses there must be one view, in its camera's frame; the world's z is then the normal of the table it shows,
+    towards the camera, and the origin lies in the table's top.
+
+    Args:
+        clouds: PCD or PLY files, metres.
+        poses: YAML or JSON: for each file (by name, with or without its ending) the pose of its camera in the world,
+            ``[x, y, z, qw, qx, qy, qz]`` or a 4 x 4 matrix.
+        out: folder to write to; made where it is missing.
+        config: settings; None: the defaults, and without poses a workspace around the table.
+
+    Returns:
+        The report: table, objects with pose and size, what was left out and why, seconds of each stage.
+
+    Raises:
+        PerceptionError: a file cannot be read, a pose is missing, or the views show no object.
+    """
+    points = {path: read_cloud(path) for path in clouds}
+    if poses is None:
+        if len(clouds) != 1:
+            raise PerceptionError(f"{len(clouds)} views but no poses; give --poses with T_world_camera of each view")
+        T_world_camera = {clouds[0]: level_pose(points[clouds[0]])}
+        around = (-HALF_SIDE_M, -HALF_SIDE_M, -BELOW_M), (HALF_SIDE_M, HALF_SIDE_M, ABOVE_M)
+        config = config or PerceptionConfig(workspace_min=around[0], workspace_max=around[1])
+    else:
+        T_world_camera = read_poses(poses, clouds)
+    scene = perceive([View(p.stem, points[p], T_world_camera[p]) for p in clouds], config or PerceptionConfig())
+    out.mkdir(parents=True, exist_ok=True)
+    for item in scene.objects:
+        item.mesh.export(out / f"{item.id}.ply")
+        np.savez_compressed(out / f"{item.id}.npz", occupancy=occupancy(item.mesh), cell_m=CELL_M)
+    return report(scene)
+
+
+def read_cloud(path: Path) -> Array:
+    """Points (N, 3) [m] of a PCD or PLY file.
+
+    Raises:
+        PerceptionError: no such file, another ending, or no points in it.
+    """
+    if path.suffix.lower() not in (".pcd", ".ply") or not path.is_file():
+        raise PerceptionError(f"{path}: expected an existing PCD or PLY file")
+    with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
+        cloud = o3d.io.read_point_cloud(str(path), remove_nan_points=True, remove_infinite_points=True)
+    if len(cloud.points) == 0:
+        raise PerceptionError(f"{path}: no points in it; expected a cloud with x, y, z in metres")
+    return np.asarray(cloud.points).copy()
+
+
+def level_pose(points_camera: Array) -> Array:
+    """``T_world_camera`` (4, 4) that makes the largest plane of a view level, with the origin in its middle.
+
+    Raises:
+        PerceptionError: the view shows no plane.
+    """
+    centre, normal = facing_plane(points_camera)
+    x = np.cross(normal, [0.0, 0.0, 1.0] if abs(normal[2]) < 0.9 else [0.0, 1.0, 0.0])
+    x /= np.linalg.norm(x)
+    T_camera_world = np.eye(4)
+    T_camera_world[:3, :3] = np.column_stack([x, np.cross(normal, x), normal])
+    T_camera_world[:3, 3] = centre
+    return inverse_transform(T_camera_world)
+
+
+def read_poses(path: Path, clouds: Sequence[Path]) -> dict[Path, Array]:
+    """``T_world_camera`` (4, 4) of each view.
+
+    Raises:
+        PerceptionError: the file cannot be read, or has no usable pose for a view.
+    """
+    try:
+        entries = yaml.safe_load(path.read_text())  # JSON is YAML
+    except (OSError, yaml.YAMLError) as error:
+        raise PerceptionError(f"{path}: cannot be read as YAML or JSON: {error}") from error
+    if not isinstance(entries, dict):
+        raise PerceptionError(f"{path}: expected a mapping from view to pose, found {type(entries).__name__}")
+    return {cloud: _pose(path, entries, cloud) for cloud in clouds}
+
+
+def _pose(path: Path, entries: dict[str, Any], cloud: Path) -> Array:
+    entry = entries.get(cloud.name, entries.get(cloud.stem))
+    if entry is None:
+        raise PerceptionError(f"{path}: no pose for {cloud.name}; poses for: {', '.join(map(str, entries)) or 'none'}")
+    try:
+        numbers = np.array(entry, float)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if numbers.shape == (7,) and np.isfinite(numbers).all() and np.linalg.norm(numbers[3:]) > 1e-6:
+        return make_transform(numbers[:3], numbers[3:])
+    if numbers.shape == (4, 4) and np.isfinite(numbers).all():
+        return numbers
+    raise PerceptionError(
+        f"{path}: pose of {cloud.name}: expected [x, y, z, qw, qx, qy, qz] or a 4 x 4 matrix, got {json.dumps(entry)}"
+    )
+
+
+def occupancy(mesh: trimesh.Trimesh) -> np.ndarray:
+    """Grid (64, 64, 64) uint8 of an object, as the network sees it."""
+    field = SignedDistanceField.from_mesh(mesh, FIELD_CELLS)
+    return occupancy_grid(field, np.eye(3)[None])[0].numpy()
+
+
+def occupied_cells(mesh: trimesh.Trimesh) -> Array:
+    """Centres (C, 3) of the occupied cells of an object's grid [m], object frame."""
+    return (np.argwhere(occupancy(mesh)) - (GRID_CELLS - 1) / 2) * CELL_M
+
+
+def report(scene: Scene) -> dict[str, Any]:
+    """What a scene holds, as plain numbers for JSON."""
+    return {
+        "table": {"T_world_table": scene.table.T_world_table.tolist(), "size_m": scene.table.size.tolist()},
+        "objects": [
+            {
+                "id": item.id,
+                "T_world_object": item.T_world_object.tolist(),
+                "size_m": item.mesh.extents.tolist(),
+                "volume_m3": float(item.mesh.volume),
+                "faces": len(item.mesh.faces),
+                "points": len(item.points),
+            }
+            for item in scene.objects
+        ],
+        "rejected": list(scene.rejected),
+        "left_out": scene.left_out,
+        "seconds": scene.seconds,
+    }
