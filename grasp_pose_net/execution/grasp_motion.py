@@ -15,7 +15,7 @@ from grasp_pose_net.execution.robot import RobotModel
 from grasp_pose_net.execution.scene import Scene
 from grasp_pose_net.geometry import Array, inverse_transform
 
-IK_STARTS = 16
+IK_STARTS = 32
 # How far the held object's hull may overlap its neighbours and what it stood on: hulls and perceived meshes
 # are inexact.
 HELD_OVERLAP_M = 0.02

@@ -19,7 +19,7 @@ from grasp_pose_net.geometry import Array
 CHECK_STEP_RAD = 0.03  # distance of the configurations that are checked along an edge
 SPACINGS_RAD = (0.2, 0.05, 0.015)  # of the points that the spline goes through; close ones cut corners less
 SEARCH_SPAN_RAD = np.pi  # the search stays within this distance of start and goal, joint by joint
-IK_STARTS = 16
+IK_STARTS = 32
 POSE_ATTEMPTS = 2  # arm configurations of a pose that a path is searched to, once their goals are free
 
 

@@ -91,10 +91,8 @@ class RobotModel:
             state.attrib["name"]: self._named_state(state) for state in self._srdf.findall("group_state")
         }
 
-        self.geometry: pin.GeometryModel = pin.buildGeomFromUrdfString(
-            self.model, urdf, pin.GeometryType.COLLISION
-        )
-        merge_capsules(self.geometry)
+        shapes = pin.buildGeomFromUrdfString(self.model, urdf, pin.GeometryType.COLLISION)
+        self.geometry: pin.GeometryModel = merge_capsules(shapes)
         self.geometry.addAllCollisionPairs()
         pin.removeCollisionPairsFromXML(self.model, self.geometry, srdf, False)
         self.pairs = [(p.first, p.second) for p in self.geometry.collisionPairs]
@@ -200,35 +198,35 @@ class RobotModel:
         return self.configuration(values, np.clip(np.zeros(len(self.joint_names)), self.lower, self.upper))
 
 
-def merge_capsules(geometry: pin.GeometryModel) -> None:
-    """Replace each cylinder with equal spheres at both ends by one capsule: a third of the tests."""
-    shapes = {g.name: g for g in geometry.geometryObjects}
-    for name, cylinder in shapes.items():
-        if not isinstance(cylinder.geometry, coal.Cylinder) or not geometry.existGeometryName(name):
+def merge_capsules(geometry: pin.GeometryModel) -> pin.GeometryModel:
+    """Shapes in which each cylinder with equal spheres at both ends is one capsule: a third of the tests."""
+    shapes = [pin.GeometryObject(shape) for shape in geometry.geometryObjects]
+    spheres = [shape for shape in shapes if isinstance(shape.geometry, coal.Sphere)]
+    capsules: dict[str, pin.GeometryObject] = {}
+    caps: set[str] = set()
+    for shape in shapes:
+        if not isinstance(shape.geometry, coal.Cylinder):
             continue
-        radius, half = cylinder.geometry.radius, cylinder.geometry.halfLength
-        ends = [cylinder.placement.act(np.array([0.0, 0.0, sign * half])) for sign in (-1, 1)]
-        caps = [
-            [
-                n
-                for n, s in shapes.items()
-                if isinstance(s.geometry, coal.Sphere)
-                and s.parentFrame == cylinder.parentFrame
-                and abs(s.geometry.radius - radius) < 1e-6
-                and np.allclose(s.placement.translation, end, atol=1e-5)
-            ]
-            for end in ends
-        ]
-        if not all(caps):
-            continue
-        capsule = pin.GeometryObject(
-            name,
-            cylinder.parentJoint,
-            cylinder.parentFrame,
-            cylinder.placement,
-            coal.Capsule(radius, 2 * half),
-        )
-        for old in (name, caps[0][0], caps[1][0]):
-            if geometry.existGeometryName(old):
-                geometry.removeGeometryObject(old)
-        geometry.addGeometryObject(capsule)
+        radius, half = shape.geometry.radius, shape.geometry.halfLength
+        ends = [shape.placement.act(np.array([0.0, 0.0, end])) for end in (-half, half)]
+        found = [{s.name for s in spheres if _is_cap(s, shape.parentFrame, radius, end)} for end in ends]
+        if all(found):
+            capsule = coal.Capsule(radius, 2 * half)
+            capsules[shape.name] = pin.GeometryObject(
+                shape.name, shape.parentJoint, shape.parentFrame, shape.placement, capsule
+            )
+            caps |= found[0] | found[1]
+    merged = pin.GeometryModel()
+    for shape in shapes:
+        if shape.name not in caps:
+            merged.addGeometryObject(capsules.get(shape.name, shape))
+    return merged
+
+
+def _is_cap(sphere: pin.GeometryObject, frame: int, radius: float, end: Array) -> bool:
+    same_size = abs(sphere.geometry.radius - radius) < 1e-6
+    return (
+        sphere.parentFrame == frame
+        and same_size
+        and np.allclose(sphere.placement.translation, end, atol=1e-5)
+    )

@@ -120,9 +120,15 @@ def smooth_move(
     Raises:
         PlanningFailed: an end is outside the position limits.
     """
-    duration = max(duration_s, SAMPLE_S)
+    # the curve's largest speed is 15/8 of the mean, its largest acceleration 10/√3 change/duration²
+    change = goal - start
+    fitting = max(
+        (1.875 * np.abs(change) / limits.velocity).max(),
+        np.sqrt(10 / np.sqrt(3) * np.abs(change) / limits.acceleration).max(),
+    )
+    duration = max(duration_s, SAMPLE_S, float(fitting) * (1 + 1e-9))
     times = np.linspace(0.0, duration, max(5, int(np.ceil(duration / SAMPLE_S)) + 1))
-    u, change = (times / duration)[:, None], goal - start
+    u = (times / duration)[:, None]
     trajectory = Trajectory(
         joint_names,
         times,
