@@ -1,0 +1,140 @@
+"""``grasp-pose-net``: the command line. Every command says what it wrote and what to run next."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from grasp_pose_net.exceptions import GraspPoseNetError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the report to this file.")]
+HandName = Annotated[str, typer.Option(help="Hand in models/hands/, or a path to a hand.yaml.")]
+Network = Annotated[str, typer.Option(help="Weights in models/networks/, or a path to a .safetensors file.")]
+
+
+@app.command()
+def demo(
+    objects: Annotated[Path | None, typer.Option(help="Folder of meshes; the package's own without it.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="How many objects to pick up.")] = 3,
+    seed: Seed = 1,
+    headless: Annotated[bool, typer.Option(help="No window: pictures and video only go to files.")] = True,
+    json_file: JsonFile = None,
+) -> None:
+    """Run the whole system in simulation: scan, plan, pick up, lift.
+
+    Example: grasp-pose-net demo --episodes 3 --seed 1
+    """
+    from grasp_pose_net.nodes.demo import run_demo
+
+    report = run_demo(objects=objects, episodes=episodes, seed=seed)
+    _write_json(report, json_file)
+
+
+@app.command()
+def plan(
+    meshes: Annotated[list[Path], typer.Argument(help="Meshes in metres: OBJ, PLY, STL, OFF.")],
+    hand: HandName = "shadow",
+    network: Network = "shadow_compact",
+    rotations: Annotated[int, typer.Option(min=1, help="Rotations of the object shown to the network.")] = 28,
+    image: Annotated[Path | None, typer.Option(help="PNG of the best grasp (with several meshes: NAME-<mesh>).")] = None,
+    seed: Seed = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Plan grasps for meshes, without ROS.
+
+    Example: grasp-pose-net plan models/objects/mug.ply --image mug.png
+    """
+    from grasp_pose_net.reports import plan_report
+
+    report = plan_report(meshes, hand=hand, network=network, rotations=rotations, image=image, echo=typer.echo)
+    _write_json(report, json_file)
+    if all(entry["failure"] for entry in report["objects"]):
+        raise typer.Exit(1)
+
+
+@app.command()
+def perceive(
+    clouds: Annotated[list[Path], typer.Argument(help="Views: PCD or PLY, metres, camera or world frame.")],
+    poses: Annotated[Path | None, typer.Option(help="YAML with T_world_camera for each view; identity without.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for meshes (PLY) and grids (NPZ).")] = Path("perceived"),
+    seed: Seed = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Turn depth views into object meshes and occupancy grids.
+
+    Example: grasp-pose-net perceive table.pcd --out perceived
+    """
+    from grasp_pose_net.perception import perceive_files
+
+    report = perceive_files(clouds, poses, out)
+    _write_json(report, json_file)
+
+
+@app.command()
+def synthesize(
+    meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
+    out: Annotated[Path, typer.Option(help="Dataset file (NPZ); goes on where it stopped.")],
+    hand: HandName = "shadow",
+    grasps: Annotated[int, typer.Option(min=1, help="Grasps for each object at most.")] = 100,
+    seed: Seed = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Make ground-truth grasps.
+
+    Example: grasp-pose-net synthesize --meshes objects --out shadow.npz
+    """
+    from grasp_pose_net.synthesis import synthesize_dataset
+
+    report = synthesize_dataset(meshes, out, hand, grasps=grasps, seed=seed)
+    _write_json(report, json_file)
+
+
+@app.command()
+def train(
+    dataset: Annotated[Path, typer.Option(help="Dataset file of `synthesize`.")],
+    meshes: Annotated[Path, typer.Option(help="Folder of meshes that the dataset was made from.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; goes on where it stopped.")],
+    hand: HandName = "shadow",
+    network: Annotated[str, typer.Option(help="paper or compact.")] = "compact",
+    loss: Annotated[str, typer.Option(help="l2, consistency or combined.")] = "combined",
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 10000,
+    seed: Seed = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Train a network.
+
+    Example: grasp-pose-net train --dataset shadow.npz --meshes objects --out runs/compact
+    """
+    from grasp_pose_net.training import train as run_training
+
+    report = run_training(
+        dataset=dataset, meshes=meshes, out=out, hand=hand, network=network, loss=loss, steps=steps, seed=seed
+    )
+    _write_json(report, json_file)
+
+
+def _write_json(report: dict[str, Any], path: Path | None) -> None:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report, indent=1) + "\n")
+        typer.echo(f"report: {path}")
+
+
+def main() -> None:
+    """Entry point: errors are one line on standard error and status 1, no traceback."""
+    try:
+        app(standalone_mode=True)
+    except GraspPoseNetError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

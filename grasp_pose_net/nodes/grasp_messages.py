@@ -1,0 +1,183 @@
+"""Grasps as ``moveit_msgs/Grasp`` and back, and as markers for RViz; pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from builtin_interfaces.msg import Time as TimeMessage
+from geometry_msgs.msg import Vector3Stamped
+from moveit_msgs.msg import Grasp, GripperTranslation
+from std_msgs.msg import ColorRGBA, Header
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from visualization_msgs.msg import Marker, MarkerArray
+
+from grasp_pose_net.geometry import Array, inverse_transform, make_transform, split_transform
+from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.inference import PlannedGrasp, PlannerConfig
+from grasp_pose_net.nodes.messages import (
+    duration_message,
+    pose_message,
+    pose_stamped,
+    transform_from_pose,
+    vector_message,
+)
+
+CLOSE_S, SQUEEZE_S = 0.8, 1.2
+# Position gain [N m/rad] by which a squeeze posture becomes the effort that it asks for.
+STIFFNESS_NM_RAD = 5.0
+GOOD_EPSILON = 0.3
+
+
+def grasp_message(
+    hand: Hand,
+    grasp: PlannedGrasp,
+    config: PlannerConfig,
+    *,
+    name: str,
+    T_frame_object: Array,
+    frame: str,
+    stamp: TimeMessage,
+) -> Grasp:
+    """Message of a planned grasp.
+
+    ``grasp_pose`` is the pose of the hand's root link (the end effector's parent link) in ``frame``. ``grasp_posture`` has
+    two points: the grasp, and the squeeze with its efforts.
+
+    Args:
+        hand: the hand.
+        grasp: the grasp, object frame.
+        config: lengths of approach and lift.
+        name: the grasp's id.
+        T_frame_object: (4, 4) pose of the object in ``frame``.
+        frame: the object's header frame.
+        stamp: time of the object's pose.
+    """
+    T_object_root = make_transform(grasp.x[:3], grasp.x[3:7]) @ hand.T_base_root
+    header = Header(frame_id=frame, stamp=stamp)
+    touch, squeeze = hand.all_joints(grasp.x[7:]), hand.all_joints(grasp.squeeze_joints)
+    effort = STIFFNESS_NM_RAD * (squeeze - touch)
+    message = Grasp(id=name, grasp_quality=float(grasp.epsilon))
+    message.grasp_pose = pose_stamped(frame, T_frame_object @ T_object_root, stamp)
+    message.pre_grasp_posture = posture(hand, header, [(hand.all_joints(grasp.approach_joints), None, 0.0)])
+    message.grasp_posture = posture(hand, header, [(touch, None, CLOSE_S), (squeeze, effort, SQUEEZE_S)])
+    travel = T_frame_object[:3, :3] @ grasp.approach_direction
+    message.pre_grasp_approach = translation(header, travel, config.approach_m)
+    message.post_grasp_retreat = translation(header, np.array([0.0, 0.0, 1.0]), config.lift_m)
+    message.post_place_retreat = translation(header, -travel, config.approach_m)
+    return message
+
+
+def candidate_message(
+    hand: Hand, x: Array, *, name: str, T_frame_object: Array, frame: str, stamp: TimeMessage
+) -> Grasp:
+    """Message of a bare pose vector x (D,) in the object frame: pose and grasp posture only."""
+    header = Header(frame_id=frame, stamp=stamp)
+    T_object_root = make_transform(x[:3], x[3:7]) @ hand.T_base_root
+    return Grasp(
+        id=name,
+        grasp_pose=pose_stamped(frame, T_frame_object @ T_object_root, stamp),
+        grasp_posture=posture(hand, header, [(hand.all_joints(x[7:]), None, 0.0)]),
+    )
+
+
+def rejection_text(rejected: Counter[str]) -> str:
+    """Reasons and counts as text, the form that :func:`rejections` reads: ``rejected: 3 penetrates, 2 hits itself``."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in rejected.items() if count)
+    return f"rejected: {reasons or 'none'}"
+
+
+def rejections(text: str) -> Counter[str]:
+    """Reasons and counts from a text that holds one :func:`rejection_text`; empty where it holds none."""
+    _, _, listed = text.partition("rejected: ")
+    found = re.findall(r"(\d+) ([^,;(]+?)(?=,|;| \(|$)", listed)
+    return Counter({reason: int(count) for count, reason in found})
+
+
+def posture(
+    hand: Hand, header: Header, points: Sequence[tuple[Array, Array | None, float]]
+) -> JointTrajectory:
+    """Trajectory of all hand joints: (positions (J,) [rad], efforts (J,) [N m] or None, seconds from start) each."""
+    message = JointTrajectory(header=header, joint_names=list(hand.joint_names))
+    for positions, effort, seconds in points:
+        message.points.append(
+            JointTrajectoryPoint(
+                positions=np.asarray(positions, float).tolist(),
+                effort=[] if effort is None else np.asarray(effort, float).tolist(),
+                time_from_start=duration_message(seconds),
+            )
+        )
+    return message
+
+
+def translation(header: Header, direction: Array, distance_m: float) -> GripperTranslation:
+    """Straight motion of the hand along a direction (3,) in the header's frame; all of it is needed."""
+    return GripperTranslation(
+        direction=Vector3Stamped(header=header, vector=vector_message(direction)),
+        desired_distance=float(distance_m),
+        min_distance=float(distance_m),
+    )
+
+
+def pose_vector(hand: Hand, message: Grasp, T_frame_object: Array) -> Array:
+    """Pose vector x (D,) in the object frame of a grasp message whose pose is given in the object's header frame.
+
+    Raises:
+        ValueError: the grasp has no posture, lacks a joint of the hand, or its pose is broken; the text names the grasp.
+    """
+    if not message.grasp_posture.points:
+        raise ValueError(f"grasp {message.id!r}: grasp_posture has no points")
+    named = dict(zip(message.grasp_posture.joint_names, message.grasp_posture.points[0].positions, strict=False))
+    if missing := [name for name in hand.joint_names if name not in named]:
+        raise ValueError(f"grasp {message.id!r}: grasp_posture lacks {', '.join(missing)}")
+    T_frame_root = transform_from_pose(message.grasp_pose.pose)
+    T_object_palm = inverse_transform(T_frame_object) @ T_frame_root @ inverse_transform(hand.T_base_root)
+    joints = hand.independent_joints(np.array([named[name] for name in hand.joint_names]))
+    return np.concatenate([*split_transform(T_object_palm), joints])
+
+
+def grasp_markers(hand: Hand, grasps: Sequence[Grasp], T_frame_object: Array) -> MarkerArray:
+    """The hand's own shapes at every grasp, one namespace each, from red (ε = 0) to green (ε ≥ 0.3), ε as text."""
+    markers = MarkerArray(markers=[Marker(action=Marker.DELETEALL)])
+    if not grasps:
+        return markers
+    kinematics = Kinematics(hand, dtype=torch.float64)
+    x = np.stack([pose_vector(hand, grasp, T_frame_object) for grasp in grasps])
+    T_object_link = kinematics.link_poses(torch.as_tensor(x)).numpy()
+    for rank, (grasp, poses) in enumerate(zip(grasps, T_object_link, strict=True)):
+        header, namespace = grasp.grasp_pose.header, f"grasp_{rank}"
+        colour = _colour(grasp.grasp_quality)
+        for shape in hand.shapes:
+            T_frame_shape = T_frame_object @ poses[hand.tree.index(shape.link)] @ shape.T_link_shape
+            for kind, size, T_shape_part in _marker_parts(shape.kind, shape.size):
+                marker = Marker(header=header, ns=namespace, id=len(markers.markers), type=kind, action=Marker.ADD)
+                marker.pose, marker.scale, marker.color = pose_message(T_frame_shape @ T_shape_part), vector_message(size), colour
+                markers.markers.append(marker)
+        label = Marker(header=header, ns=namespace, id=len(markers.markers), type=Marker.TEXT_VIEW_FACING)
+        label.pose, label.text, label.color = grasp.grasp_pose.pose, f"ε {grasp.grasp_quality:.2f}", colour
+        label.scale.z = 0.03
+        markers.markers.append(label)
+    return markers
+
+
+def _marker_parts(kind: str, size: Sequence[float]) -> list[tuple[int, list[float], Array]]:
+    """Marker types with scale (3,) and pose (4, 4) that make up one shape; RViz knows no capsule."""
+    middle = np.eye(4)
+    if kind == "box":
+        return [(Marker.CUBE, list(size), middle)]
+    diameter = 2 * size[0]
+    ball = [diameter] * 3
+    if kind == "sphere":
+        return [(Marker.SPHERE, ball, middle)]
+    parts = [(Marker.CYLINDER, [diameter, diameter, size[1]], middle)]
+    if kind == "capsule":
+        parts += [(Marker.SPHERE, ball, make_transform((0, 0, end))) for end in (-size[1] / 2, size[1] / 2)]
+    return parts
+
+
+def _colour(epsilon: float) -> ColorRGBA:
+    good = float(np.clip(epsilon / GOOD_EPSILON, 0.0, 1.0))
+    return ColorRGBA(r=1.0 - good, g=good, b=0.15, a=0.8)

@@ -1,0 +1,112 @@
+"""Pictures of a grasp, hand and object, drawn with MuJoCo's renderer (no display needed)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import imageio.v3 as imageio
+import mujoco
+import numpy as np
+import trimesh
+
+from grasp_pose_net.geometry import Array, split_transform
+from grasp_pose_net.hand import Hand, Kinematics
+
+OBJECT_COLOUR = (0.90, 0.55, 0.18, 1.0)
+SKIN_COLOURS = {"distal": (0.20, 0.62, 0.56, 1.0), "palm": (0.28, 0.30, 0.34, 1.0)}
+LINK_COLOUR = (0.55, 0.58, 0.62, 1.0)
+GEOMS = {
+    "box": mujoco.mjtGeom.mjGEOM_BOX,
+    "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
+    "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER,
+    "capsule": mujoco.mjtGeom.mjGEOM_CAPSULE,
+}
+
+
+def draw_grasp(hand: Hand, x: Array, mesh: trimesh.Trimesh, path: Path, size: tuple[int, int] = (960, 720)) -> None:
+    """Write a PNG of a hand at a grasp pose holding an object, seen from three sides.
+
+    Args:
+        hand: the hand.
+        x: (D,) pose vector, object frame.
+        mesh: the object in its own frame [m].
+        path: the PNG to write.
+        size: width and height of the picture [px].
+    """
+    spec = mujoco.MjSpec()
+    spec.visual.global_.offwidth, spec.visual.global_.offheight = size
+    spec.visual.headlight.ambient = [0.35, 0.35, 0.35]
+    spec.visual.headlight.diffuse = [0.35, 0.35, 0.35]
+    spec.visual.quality.shadowsize = 4096
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=[0.96, 0.97, 0.98],
+        rgb2=[0.78, 0.83, 0.88],
+        width=256,
+        height=256,
+    )
+    world = spec.worldbody
+    world.add_light(pos=[0.4, -0.5, 1.2], dir=[-0.3, 0.4, -1.0], diffuse=[0.6, 0.6, 0.6], castshadow=True)
+    _add_floor(spec, float(mesh.bounds[0, 2]))
+    _add_mesh(spec, mesh)
+    _add_hand(spec, hand, x)
+    model = spec.compile()
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    imageio.imwrite(path, _three_views(model, data, size))
+
+
+def _add_floor(spec: mujoco.MjSpec, height: float) -> None:
+    spec.worldbody.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.6, 0.6, 0.01], pos=[0, 0, height - 0.01], rgba=[0.93, 0.90, 0.85, 1]
+    )
+
+
+def _add_mesh(spec: mujoco.MjSpec, mesh: trimesh.Trimesh) -> None:
+    spec.add_mesh(name="object", uservert=mesh.vertices.ravel(), userface=mesh.faces.ravel(), smoothnormal=False)
+    # MuJoCo moves a mesh to its own centre of mass and keeps the geom's pose consistent, so zero is the object's frame
+    spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname="object", rgba=OBJECT_COLOUR)
+
+
+def _add_hand(spec: mujoco.MjSpec, hand: Hand, x: Array) -> None:
+    import torch
+
+    T_object_link = Kinematics(hand, dtype=torch.float64).link_poses(torch.as_tensor(x, dtype=torch.float64)[None])[0].numpy()
+    for shape in hand.shapes:
+        position, quat_wxyz = split_transform(T_object_link[hand.tree.index(shape.link)] @ shape.T_link_shape)
+        colour = next((c for key, c in SKIN_COLOURS.items() if key in shape.link), LINK_COLOUR)
+        spec.worldbody.add_geom(type=GEOMS[shape.kind], size=_half_size(shape), pos=position, quat=quat_wxyz, rgba=colour)
+
+
+def _half_size(shape) -> list[float]:  # noqa: ANN001
+    """MuJoCo's sizes: half-extents of a box; radius, half-length of a cylinder or capsule; radius of a sphere."""
+    sizes = [float(s) for s in np.atleast_1d(shape.size)]
+    if shape.kind == "box":
+        return [s / 2 for s in sizes]
+    if shape.kind == "sphere":
+        return [sizes[0], 0.0, 0.0]
+    return [sizes[0], sizes[1] / 2, 0.0]
+
+
+def _three_views(model: mujoco.MjModel, data: mujoco.MjData, size: tuple[int, int]) -> Array:
+    """One large view and two small ones beside it."""
+    width, height = size
+    large, small = (2 * width // 3, height), (width - 2 * width // 3, height // 2)
+    left = _view(model, data, large, azimuth=140.0, elevation=-22.0)
+    right = [_view(model, data, small, azimuth=250.0, elevation=-20.0), _view(model, data, small, azimuth=20.0, elevation=-60.0)]
+    return np.concatenate([left, np.concatenate(right)[: left.shape[0]]], axis=1)
+
+
+def _view(model: mujoco.MjModel, data: mujoco.MjData, size: tuple[int, int], azimuth: float, elevation: float) -> Array:
+    camera = mujoco.MjvCamera()
+    camera.azimuth, camera.elevation, camera.distance = azimuth, elevation, 0.55
+    renderer = mujoco.Renderer(model, height=size[1], width=size[0])
+    try:
+        renderer.update_scene(data, camera)
+        return renderer.render().copy()
+    finally:
+        renderer.close()
+
+
