@@ -89,7 +89,7 @@ def _floats(values: NDArray) -> NDArray[np.float64]:
 
 
 def _clusters(link: NDArray, position: NDArray) -> list[NDArray[np.int64]]:
-    """Indices of neighbouring spheres of one link, at most `_CLUSTER` together: halved along the longest side."""
+    """Indices of neighbouring spheres of one link, at most `_CLUSTER` together."""
     waiting, done = [np.flatnonzero(link == i) for i in np.unique(link)], []
     while waiting:
         cluster = waiting.pop()
@@ -113,7 +113,7 @@ def _bounds(position: NDArray, radius: NDArray, start: NDArray) -> tuple[NDArray
 
 
 def _grouped(pair: NDArray, cluster: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Pairs (N, 2) sorted by their clusters, the clusters of each run (G, 2), and where runs start (G + 1,)."""
+    """Pairs (N, 2) sorted by clusters, the clusters of each run (G, 2), and where runs start (G + 1,)."""
     if len(pair) == 0:
         return np.empty((0, 2), np.int64), np.empty((0, 2), np.int64), np.zeros(1, np.int64)
     pair = pair[np.lexsort((cluster[pair[:, 1]], cluster[pair[:, 0]]))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -22,7 +23,8 @@ _CHUNK = 4
 class Energy:
     """Weights of the energy's terms; pairs go linearly from start to end of a descent.
 
-    E = contact * sum w d^2 / (d^2 + reach^2) + normal * sum w reach^2 / (d^2 + reach^2) (1 + n_hand . n_object)
+    E = contact * sum w d^2 / (d^2 + reach^2) + normal * sum w reach^2 / (d^2 + reach^2) (1 + n_hand .
+    n_object)
       + penetration * sum depth^2 + self_penetration * sum depth^2 + anchor * |x - start|^2
 
     with d the signed distance of a contact point, w its weight, depth that of a collision sphere grown by
@@ -58,7 +60,13 @@ class Descent:
 
 @dataclass(frozen=True)
 class Descended:
-    """Result of a descent: pose vectors x (B, 7 + D), worst depths (B, 4) [m] by `kernel.DEPTHS`, steps (B,)."""
+    """Where a descent ended.
+
+    Attributes:
+        x: (B, 7 + D) pose vectors, object frame.
+        depths: (B, 4) worst depths [m] by `kernel.DEPTHS`.
+        iterations: (B,) steps spent.
+    """
 
     x: NDArray[np.float64]
     depths: NDArray[np.float64]
@@ -97,7 +105,10 @@ def descend(
     moved = checked(hand, x)
     hand_data, scene_data = hand_arrays(hand), scene(field, plane, obstacles)
     point_weight = _point_weights(weights, len(moved), len(hand_data.contact_link))
-    seeds = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] + np.arange(len(moved), dtype=np.uint64) * 977
+    seeds = (
+        np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
+        + np.arange(len(moved), dtype=np.uint64) * 977
+    )
     depths, spent = np.empty((len(moved), len(kernel.DEPTHS))), np.empty(len(moved), np.int64)
     first, last = _weights(descent.energy, 0), _weights(descent.energy, 1)
     stop = -1.0 if descent.stop_depth_m is None else descent.stop_depth_m
@@ -135,8 +146,8 @@ def evaluate(
         start: (B, 7 + D) where the anchor is; x itself if left out.
 
     Returns:
-        Energy (B,), gradient (B, 6 + D) along the tangent (position, rotation vector in the base frame, joints),
-        and depths (B, 4) [m] by `kernel.DEPTHS`, negative where free.
+        Energy (B,), gradient (B, 6 + D) along the tangent (position, rotation vector in the base frame,
+        joints), and depths (B, 4) [m] by `kernel.DEPTHS`, negative where free.
     """
     at = checked(hand, x)
     origin = at if start is None else checked(hand, start)
@@ -166,7 +177,7 @@ def checked(hand: Hand, x: NDArray[np.floating]) -> NDArray[np.float64]:
     return copy
 
 
-def over_threads(run, count: int) -> None:  # type: ignore[no-untyped-def]
+def over_threads(run: Callable[[slice], None], count: int) -> None:
     """Call run(slice) for chunks of range(count) on all cores; the kernel holds no interpreter lock."""
     parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
     with ThreadPoolExecutor(max_workers=max(1, min(len(parts), thread_count()))) as pool:

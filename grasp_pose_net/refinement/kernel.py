@@ -1,11 +1,11 @@
 """The one compiled kernel: energy, gradient and descent of a batch of pose vectors (numba, plain arrays).
 
-Everything here runs without the interpreter lock, so `descent.py` spreads candidates over threads. A candidate
-is independent of its batch: descending it alone or among others gives the same numbers.
+Everything here runs without the interpreter lock, so `descent.py` spreads candidates over threads. A
+candidate is independent of its batch: descending it alone or among others gives the same numbers.
 
 Frames: "world" is the object frame. Letters: B candidates, L links, P contact points, S spheres, D joints.
-A pose x = (position (3), quaternion wxyz (4), joints (D)); its tangent (6 + D) = (position, rotation vector in
-the base frame, joints). Gradients are with respect to the tangent.
+A pose x = (position (3), quaternion wxyz (4), joints (D)); its tangent (6 + D) = (position, rotation vector
+in the base frame, joints). Gradients are with respect to the tangent.
 
 Gradients are accumulated as forces and torques on the links and carried up the tree (J^T f): every term adds
 dE/dp as a force at its point; a parent takes over its child's wrench after the child's joint has read its
@@ -173,7 +173,7 @@ def forward_kinematics(hand, x, work):
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def distance(scene, x, y, z):
-    """Signed distance [m] of a point to the object, its gradient, and how far the point is outside the cube [m].
+    """Signed distance [m] of a point to the object, its gradient, and how far it is outside the cube [m].
 
     Trilinear inside the field's cube. Beyond it: the value at the nearest point of the cube plus the distance
     to that point, so that the gradient never vanishes.
@@ -195,7 +195,8 @@ def distance(scene, x, y, z):
     gx = (high - low) * scale
     gy = ((1 - a) * (w01 - w00) + a * (w11 - w10)) * scale
     gz = (
-        (1 - a) * ((1 - b) * (v001 - v000) + b * (v011 - v010)) + a * ((1 - b) * (v101 - v100) + b * (v111 - v110))
+        (1 - a) * ((1 - b) * (v001 - v000) + b * (v011 - v010))
+        + a * ((1 - b) * (v101 - v100) + b * (v111 - v110))
     ) * scale
     du, dv, dw = u - cu, v - cv, w - cw
     square = du * du + dv * dv + dw * dw
@@ -479,9 +480,9 @@ def blend(a, b, t):
 def descend_one(hand, scene, first, last, schedule, point_weight, x, seed, work, depths):
     """Move the pose vector `x` in place down the energy by Adam; return the iterations spent.
 
-    schedule: (iterations, step, noise, tolerance [m]). Weights go linearly from `first` to `last` over the first
-    70 % of the iterations, the step falls along a cosine to 5 %, noise fades over the first half. With tolerance
-    >= 0 the descent ends as soon as nothing is deeper.
+    schedule: (iterations, step, noise, tolerance [m]). Weights go linearly from `first` to `last` over the
+    first 70 % of the iterations, the step falls along a cosine to 5 %, noise fades over the first half.
+    With tolerance >= 0 the descent ends as soon as nothing is deeper.
     """
     iterations, step, noise, tolerance = int(schedule[0]), schedule[1], schedule[2], schedule[3]
     size = 6 + len(hand.lower)
@@ -532,7 +533,7 @@ def evaluate_batch(hand, scene, weights, point_weight, x, start, energy, gradien
 
 @njit(cache=True, nogil=True)
 def contact_batch(hand, scene, x, points, distances, normals, jacobian):
-    """World contact points (B, P, 3), distances (B, P), object normals (B, P, 3) and d point / d joints (B, P, 3, D)."""
+    """World contact points, their distances and object normals, and d point / d joints (B, P, 3, D)."""
     work = new_work(hand)
     jacobian[:] = 0.0
     for b in range(len(x)):

@@ -1,8 +1,9 @@
 """Pre-grasp and squeeze: finger joints that open or press a grasp along the object's normals, palm fixed.
 
 Damped least squares on the contact points: the joints dq that minimise
-sum |J_i dq - s n_i|^2 + damping^2 |dq|^2 over the points i near the surface, n_i the outward normal there and s
-the wanted travel (outwards to open, inwards to squeeze), in a few small steps so that fingers follow their arcs.
+sum |J_i dq - s n_i|^2 + damping^2 |dq|^2 over the points i near the surface, n_i the outward normal there
+and s the wanted travel (outwards to open, inwards to squeeze), in a few small steps so that fingers follow
+their arcs.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ def postures(
         config: travel and damping.
 
     Returns:
-        Pre-grasp joints (B, D) [rad], fingers clear of the surface, and squeeze joints (B, D) [rad], targets for
-        position control that lie inside the object so that the fingers press. Both inside the limits.
+        Pre-grasp joints (B, D) [rad], fingers clear of the surface, and squeeze joints (B, D) [rad],
+        targets for position control that lie inside the object so that the fingers press. Both inside the
+        limits.
     """
     config = config or Postures()
     grasp = checked(hand, x)
@@ -56,7 +58,7 @@ def postures(
 def _travel(
     hand: Hand, field: SignedDistanceField, grasp: NDArray, travel_m: float, within_m: float, config: Postures
 ) -> NDArray[np.float64]:
-    """Joints (B, D) after the contacts within `within_m` of the surface moved `travel_m` along its normals."""
+    """Joints (B, D) after the contacts within `within_m` of the surface moved `travel_m` outwards."""
     _, distances, normals, _ = contact_jacobian(hand, field, grasp)
     near = np.abs(distances) <= within_m
     moved, step = grasp.copy(), travel_m / config.steps

@@ -1,9 +1,10 @@
 """Refinement: from a network's candidates to grasps that touch and do not penetrate.
 
-Two descents of the same kernel. First the objective: the paper's beta |x* - f(o)|^2 + (1 - beta) L_collision, with
-self-collision, support plane and obstacles among the collisions, and a term that closes the finger pads onto the
-surface (set `energy.contact` and `energy.normal` to 0 for the paper's objective alone). Then pure descent of the
-collisions until nothing penetrates, and an honest flag where something still does.
+Two descents of the same kernel. First the objective: the paper's beta |x* - f(o)|^2 + (1 - beta)
+L_collision, with self-collision, support plane and obstacles among the collisions, and a term that closes
+the finger pads onto the surface (set `energy.contact` and `energy.normal` to 0 for the paper's objective
+alone). Then pure descent of the collisions until nothing penetrates, and an honest flag where something
+still does.
 """
 
 from __future__ import annotations
@@ -18,6 +19,17 @@ from grasp_pose_net.refinement.arrays import Box, Plane
 from grasp_pose_net.refinement.descent import Descent, Energy, descend
 from grasp_pose_net.shapes import SignedDistanceField
 
+# The collision spheres do not fill the hand's corners: the clearance keeps the skin itself within tolerance.
+OBJECTIVE = Descent(energy=Energy(normal=0.5, clearance_m=0.001, anchor=0.05), iterations=200)
+SEPARATION = Descent(
+    energy=Energy(
+        contact=0.0, normal=0.0, penetration=(2e5, 2e5), self_penetration=(2e5, 2e5), clearance_m=0.001
+    ),
+    iterations=60,
+    step=0.003,
+    stop_depth_m=0.0005,
+)
+
 
 @dataclass(frozen=True)
 class Refinement:
@@ -29,21 +41,8 @@ class Refinement:
         tolerance_m: deepest penetration that still counts as none.
     """
 
-    objective: Descent = Descent(
-        energy=Energy(
-            reach_m=(0.030, 0.012), penetration=(5e3, 2e5), self_penetration=(5e3, 2e5), clearance_m=0.0005, anchor=0.05
-        ),
-        iterations=150,
-        step=0.03,
-    )
-    separation: Descent = Descent(
-        energy=Energy(
-            contact=0.0, normal=0.0, penetration=(2e5, 2e5), self_penetration=(2e5, 2e5), clearance_m=0.0005
-        ),
-        iterations=60,
-        step=0.003,
-        stop_depth_m=0.0005,
-    )
+    objective: Descent = OBJECTIVE
+    separation: Descent = SEPARATION
     tolerance_m: float = 0.001
 
 
@@ -87,7 +86,7 @@ def refine(
     closed = descend(hand, field, x, config.objective, plane=plane, obstacles=obstacles)
     final = descend(hand, field, closed.x, config.separation, plane=plane, obstacles=obstacles)
     depths = np.maximum(final.depths, 0.0)
-    return Refined(final.x, (depths <= config.tolerance_m).all(1), *depths.T)
+    return Refined(final.x, np.asarray((depths <= config.tolerance_m).all(1)), *depths.T)
 
 
 def paper_objective(beta: float, iterations: int = 150) -> Descent:
@@ -102,7 +101,7 @@ def paper_objective(beta: float, iterations: int = 150) -> Descent:
     """
     if not 0.0 <= beta <= 1.0:
         raise ValueError(f"beta: expected a number from 0 to 1, got {beta}")
-    base = Refinement().objective
+    base = OBJECTIVE
     weight = 2e5 * (1.0 - beta)
     energy = replace(
         base.energy,

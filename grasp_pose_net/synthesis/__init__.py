@@ -1,6 +1,13 @@
 """Ground-truth grasps: the planner, and dataset files."""
 
-from grasp_pose_net.synthesis.dataset import GraspDataset, dataset_report, find_meshes, load_dataset, object_name, synthesize_dataset
+from grasp_pose_net.synthesis.dataset import (
+    GraspDataset,
+    dataset_report,
+    find_meshes,
+    load_dataset,
+    object_name,
+    synthesize_dataset,
+)
 from grasp_pose_net.synthesis.planner import Grasps, Synthesis, grasp_distance, synthesize
 from grasp_pose_net.synthesis.starts import Starts, draw_starts, stable_planes
 

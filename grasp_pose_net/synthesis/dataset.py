@@ -1,8 +1,8 @@
 """Grasps of a folder of meshes in one file: resumable object by object, written whole or not at all.
 
-While a run goes on, every object has a small file of its own beside the dataset (`<out>.parts/`). A run that was
-killed goes on with the objects that have none; each object has its own seed, so that the result does not depend on
-where the run was cut. At the end, and now and then before, the parts become the dataset.
+While a run goes on, every object has a small file of its own beside the dataset (`<out>.parts/`). A run
+that was killed goes on with the objects that have none; each object has its own seed, so that the result
+does not depend on where the run was cut. At the end, and now and then before, the parts become the dataset.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class GraspDataset:
         epsilon: (G,) approximate epsilon.
         hand_penetration_m: (G,) depth in the object [m], before rounding.
         self_penetration_m: (G,) depth of the hand in itself [m].
-        plane: (G, 4) normal and offset of a support plane in a stable pose of the object that hand and forearm are
-            clear of; zeros = none known.
+        plane: (G, 4) normal and offset of a support plane in a stable pose of the object that hand and
+            forearm are clear of; zeros = none known.
         hand: name of the hand.
     """
 
@@ -77,7 +77,9 @@ def load_dataset(path: Path) -> GraspDataset:
         with np.load(path, allow_pickle=False) as data:
             fields = {name: data[name] for name in GraspDataset.__dataclass_fields__}
     except (OSError, KeyError, ValueError) as error:
-        raise GraspPoseNetError(f"{path}: not a grasp dataset ({error}); make one with `synthesize`") from error
+        raise GraspPoseNetError(
+            f"{path}: not a grasp dataset ({error}); make one with `synthesize`"
+        ) from error
     for name, values in fields.items():
         if values.dtype == np.float16:
             fields[name] = values.astype(np.float32)
@@ -97,7 +99,8 @@ def synthesize_dataset(
 
     Args:
         meshes: folder with files `<source>/<name>.obj` (or ply, stl).
-        out: the `.npz` to write; `<out>.parts/` beside it keeps finished objects, and makes the run resumable.
+        out: the `.npz` to write; `<out>.parts/` beside it keeps finished objects, and makes the run
+            resumable.
         hand: name of the hand, or path of its hand.yaml.
         grasps: at most this many for an object.
         seed: of the run; every object draws its own from it and its name.
@@ -116,7 +119,9 @@ def synthesize_dataset(
     parts = out.with_suffix(".parts")
     parts.mkdir(parents=True, exist_ok=True)
     waiting = [file for file in files if not _part_file(parts, file).exists()]
-    for done, file in enumerate(tqdm(waiting, initial=len(files) - len(waiting), total=len(files), unit="object"), 1):
+    for done, file in enumerate(
+        tqdm(waiting, initial=len(files) - len(waiting), total=len(files), unit="object"), 1
+    ):
         write_atomically(_part_file(parts, file), _plan(file, loaded, grasps, seed, config or Synthesis()))
         if done % _MERGE_EVERY == 0:
             _merge(parts, files, out, loaded.name)
@@ -137,7 +142,9 @@ def dataset_report(data: GraspDataset) -> dict[str, Any]:
         "self_penetration_p95_m": float(np.percentile(data.self_penetration_m, 95)) if len(data.x) else 0.0,
         "clear_of_table": float((data.plane[:, :3] != 0).any(1).mean()) if len(data.x) else 0.0,
         "candidates_per_second": float(data.tried.sum() / max(data.seconds.sum(), 1e-9)),
-        "failures": {str(name): str(why) for name, why in zip(data.objects, data.failure, strict=True) if why},
+        "failures": {
+            str(name): str(why) for name, why in zip(data.objects, data.failure, strict=True) if why
+        },
     }
 
 
@@ -147,7 +154,7 @@ def object_name(mesh: Path) -> str:
 
 
 def find_meshes(folder: Path) -> list[Path]:
-    """All mesh files below a folder, in an order that mixes sources: a run cut short is still a fair sample."""
+    """All mesh files below a folder, sources mixed, so that a run cut short is still a fair sample."""
     files = (path for path in folder.rglob("*") if path.suffix.lower() in MESH_SUFFIXES)
     return sorted(files, key=lambda path: object_hash(object_name(path)))
 

@@ -1,13 +1,13 @@
 """Grasps of one object from nothing: many random starts, one annealed descent each, and a filter.
 
 Two kinds of grasp differ in which contact points are drawn to the surface: power grasps (all, palm too) and
-fingertip grasps (the outermost links alone). Most starts know a table: the object stands on it in a pose in which
-it is stable, and hand and forearm stay above.
+fingertip grasps (the outermost links alone). Most starts know a table: the object stands on it in a pose in
+which it is stable, and hand and forearm stay above.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from grasp_pose_net.quality import contacts, epsilon_batch, penetration
 from grasp_pose_net.refinement import Descent, Energy, Plane, descend
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.synthesis.starts import Starts, draw_starts, stable_planes
+
+STARTS = Starts()
+DESCENT = Descent(energy=Energy(normal=0.5, clearance_m=0.001), iterations=300, noise=0.01)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class Synthesis:
         oversample: starts per grasp wanted in one round.
         rounds: at most this many rounds until there are enough grasps.
         least_epsilon: grasps below are dropped.
-        tolerance_m: deepest penetration of hand and object, of the hand in itself, and below the gap to the plane.
+        tolerance_m: deepest penetration of hand and object, of the hand in itself, and below the gap to the
+            plane.
         apart: two grasps closer than this are copies, see `grasp_distance`.
         starts: distribution of the starts.
         descent: energy and schedule.
@@ -52,8 +56,8 @@ class Synthesis:
     least_epsilon: float = 0.08
     tolerance_m: float = 0.001
     apart: float = 0.3
-    starts: Starts = Starts()
-    descent: Descent = Descent(energy=Energy(normal=0.5, clearance_m=0.001), iterations=300, noise=0.01)
+    starts: Starts = STARTS
+    descent: Descent = DESCENT
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class Grasps:
         epsilon: (G,) approximate epsilon.
         hand_penetration_m: (G,) depth of the hand in the object [m].
         self_penetration_m: (G,) depth of the hand in itself [m].
-        plane: (G, 4) normal and offset of the support plane that hand and forearm are clear of; zeros = none known.
+        plane: (G, 4) normal and offset of the support plane that hand and forearm are clear of; zeros =
+            none known.
         tried: candidates that were descended.
     """
 
@@ -78,8 +83,17 @@ class Grasps:
 
     def take(self, index: NDArray) -> Grasps:
         """The grasps at `index`, in that order."""
-        arrays = (self.x, self.epsilon, self.hand_penetration_m, self.self_penetration_m, self.plane)
-        return Grasps(*(array[index] for array in arrays), self.tried)
+        arrays = {name: getattr(self, name)[index] for name in _ARRAYS}
+        return replace(self, **arrays)
+
+    @classmethod
+    def joined(cls, parts: list[Grasps]) -> Grasps:
+        """All grasps of several lots."""
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+        return cls(**arrays, tried=sum(part.tried for part in parts))
+
+
+_ARRAYS = ("x", "epsilon", "hand_penetration_m", "self_penetration_m", "plane")
 
 
 def synthesize(
@@ -106,7 +120,7 @@ def synthesize(
         wanted = int(np.ceil(count * config.oversample))
         for plane, share in zip(planes, _shares(wanted, len(planes), config.table_share), strict=True):
             found.append(_candidates(hand, mesh, field, plane, share, rng, config))
-        pool = _joined(found)
+        pool = Grasps.joined(found)
         kept = _different(pool, count, config.apart)
         if len(kept) == count:
             break
@@ -129,7 +143,9 @@ def grasp_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np
     return np.sqrt(position + (turn / 0.7) ** 2 + joints)
 
 
-def contact_weights(hand: Hand, count: int, config: Synthesis, rng: np.random.Generator) -> NDArray[np.float64]:
+def contact_weights(
+    hand: Hand, count: int, config: Synthesis, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Pull on each contact point (count, P): power grasps, and a share of fingertip grasps."""
     link, parents = hand.contacts.link, set(hand.tree.parent.tolist())
     outermost = np.array([int(i) not in parents for i in link])
@@ -141,7 +157,7 @@ def contact_weights(hand: Hand, count: int, config: Synthesis, rng: np.random.Ge
 
 def _shares(total: int, groups: int, table_share: float) -> list[int]:
     """Starts for each support plane and, last, for no plane."""
-    table = int(round(total * table_share))
+    table = round(total * table_share)
     parts = [len(part) for part in np.array_split(np.arange(table), groups - 1)]
     return [*parts, total - table]
 
@@ -174,14 +190,8 @@ def _candidates(
     return found.take(np.flatnonzero(good))
 
 
-def _joined(parts: list[Grasps]) -> Grasps:
-    """All grasps of several lots."""
-    names = ("x", "epsilon", "hand_penetration_m", "self_penetration_m", "plane")
-    return Grasps(*(np.concatenate([getattr(part, n) for part in parts]) for n in names), sum(p.tried for p in parts))
-
-
 def _different(pool: Grasps, count: int, apart: float) -> NDArray[np.int64]:
-    """Indices of at most `count` grasps, no two closer than `apart`, taking turns between the support planes."""
+    """Indices of at most `count` grasps, no two closer than `apart`, the support planes taking turns."""
     kept: list[int] = []
     for i in _in_turn(pool):
         if len(kept) == count:

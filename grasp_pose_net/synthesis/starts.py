@@ -1,4 +1,4 @@
-"""Where descents begin: the palm over a point of the object's convex hull, fingers open, above the table if there is one."""
+"""Where descents begin: the palm over a point of the object's hull, fingers open, above the table if any."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def stable_planes(mesh: trimesh.Trimesh, count: int, *, rng: np.random.Generator
     count = min(count, int(np.count_nonzero(chances)))
     picked = rng.choice(len(chances), size=count, replace=False, p=chances / chances.sum())
     # In the table's frame z = T[2, :3] . p + T[2, 3]: the plane z = 0, seen from the object.
-    return [Plane(tuple(map(float, T[2, :3])), float(-T[2, 3])) for T in transforms[picked]]
+    return [
+        Plane((float(T[2, 0]), float(T[2, 1]), float(T[2, 2])), float(-T[2, 3])) for T in transforms[picked]
+    ]
 
 
 def _hull_points(mesh: trimesh.Trimesh, count: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
@@ -100,7 +102,7 @@ def _hull_points(mesh: trimesh.Trimesh, count: int, rng: np.random.Generator) ->
 def _palm_rotations(
     hand: Hand, outward: NDArray, tilt_rad: float, rng: np.random.Generator
 ) -> tuple[NDArray, NDArray]:
-    """Base orientations with the palm facing against `outward` (N, 3), any roll: quaternions wxyz and matrices."""
+    """Quaternions wxyz and matrices of bases whose palm faces against `outward` (N, 3), any roll."""
     facing = -outward + rng.normal(0, tilt_rad, outward.shape)
     facing /= np.linalg.norm(facing, axis=1, keepdims=True)
     side = np.cross(facing, rng.normal(size=facing.shape))

@@ -1,0 +1,100 @@
+"""Refinement, ranking and postures: what a candidate becomes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from grasp_pose_net.hand import Kinematics
+from grasp_pose_net.quality import contacts, penetration
+from grasp_pose_net.refinement import (
+    Box,
+    Descent,
+    Refinement,
+    contact_jacobian,
+    paper_objective,
+    postures,
+    refine,
+    refine_and_rank,
+    warm_up,
+)
+
+
+@pytest.fixture(scope="module")
+def refined(hand, field, starts, table):
+    return refine(hand, field, starts, table)
+
+
+def test_refined_grasps_do_not_penetrate_and_touch(hand, field, refined):
+    assert refined.ok.mean() >= 0.8
+    x = torch.as_tensor(refined.x[refined.ok], dtype=torch.float32)
+    kinematics = Kinematics(hand)
+    depth = penetration(hand, kinematics, field, x)
+    assert depth.hand_penetration_m.quantile(0.9) <= 0.0015
+    assert depth.self_penetration_m.max() <= 0.0011
+    assert contacts(hand, kinematics, field, x).touching.sum(1).float().mean() >= 12
+
+
+def test_hand_and_forearm_stay_above_the_table(hand, refined, table):
+    x = torch.as_tensor(refined.x[refined.ok], dtype=torch.float64)
+    lowest = (
+        Kinematics(hand, torch.float64).points(x, hand.spheres)[..., 2].numpy() - hand.spheres.radius
+    ).min(1)
+    assert lowest.min() >= table.offset - 0.0011
+
+
+def test_says_where_it_did_not_converge(hand, field, starts):
+    # Inside a box on all sides nothing can be free.
+    result = refine(hand, field, starts[:4], obstacles=(Box(np.eye(4), (2.0, 2.0, 2.0)),))
+    assert not result.ok.any()
+    assert (result.obstacle_m > 0.5).all()
+
+
+def test_paper_objective_stays_closer_with_more_beta(hand, field, starts):
+    deep = starts.copy()
+    deep[:, :3] *= 0.8
+    moved = []
+    for beta in (0.05, 0.9999):
+        x = refine(
+            hand,
+            field,
+            deep,
+            config=Refinement(objective=paper_objective(beta), separation=Descent(iterations=0)),
+        )
+        moved.append(np.linalg.norm(x.x[:, :3] - deep[:, :3], axis=1).mean())
+    assert moved[1] < moved[0]
+    with pytest.raises(ValueError, match=r"beta: expected a number from 0 to 1, got 1\.5"):
+        paper_objective(1.5)
+
+
+def test_ranking_is_by_epsilon_and_counts_what_is_lost(hand, field, starts, table):
+    ranked = refine_and_rank(hand, field, starts, table)
+    assert len(ranked.x) >= 8
+    assert (np.diff(ranked.epsilon) <= 0).all() and ranked.epsilon[0] > 0.1
+    assert len(ranked.index) + sum(ranked.rejected.values()) == len(starts)
+    lost = refine_and_rank(hand, field, starts[:3], obstacles=(Box(np.eye(4), (2.0, 2.0, 2.0)),))
+    assert len(lost.x) == 0 and lost.rejected["hits a neighbour"] == 3
+
+
+def test_pregrasp_opens_and_squeeze_presses(hand, field, refined):
+    x = refined.x[refined.ok]
+    fingers = hand.contacts.digit < 5
+    distance = contact_jacobian(hand, field, x)[1]
+    opened, squeezed = postures(hand, field, x)
+    for joints, sign, within in ((opened, 1, 0.012), (squeezed, -1, 0.005)):
+        assert (joints >= hand.lower).all() and (joints <= hand.upper).all()
+        after = contact_jacobian(hand, field, np.concatenate([x[:, :7], joints], axis=1))[1]
+        near = (np.abs(distance) <= within) & fingers
+        assert 0.003 < np.median(sign * (after - distance)[near]) < 0.015
+
+
+def test_postures_of_a_hand_in_the_air_are_the_grasp_itself(hand, field, starts):
+    away = starts.copy()
+    away[:, :3] += 1.0
+    for joints in postures(hand, field, away):
+        np.testing.assert_array_equal(joints, away[:, 7:])
+
+
+def test_warm_up_runs(hand):
+    assert warm_up(hand) is None
