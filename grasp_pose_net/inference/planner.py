@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import trimesh
 
 from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.geometry import Array
@@ -93,6 +94,11 @@ class GraspPlanner:
         """
         self._hand, self._config = hand, config
         self._propose = Proposer(hand, config.network, config.rotations)
+
+    def warm_up(self) -> None:
+        """Plan once for a small box, so that the first answer does not wait for compilers."""
+        box = SignedDistanceField.from_mesh(trimesh.creation.box((0.06, 0.06, 0.12)), self._config.field_cells)
+        self.plan(box, plane=Plane((0.0, 0.0, 1.0), -0.06))
 
     def plan(
         self,

@@ -15,9 +15,10 @@ from rclpy.node import Node
 from visualization_msgs.msg import MarkerArray
 
 from grasp_pose_net.exceptions import GraspPoseNetError, PlanningError
+from grasp_pose_net.execution import MotionConfig
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import GraspPlanner, Plan, PlannedGrasp, PlannerConfig, explain_failure
+from grasp_pose_net.inference import GraspPlanner, Plan, PlannedGrasp, PlannerConfig, Reachable, explain_failure
 from grasp_pose_net.nodes.grasp_messages import (
     candidate_message,
     grasp_markers,
@@ -42,7 +43,8 @@ class InferenceParameters:
     robot: str = field(default="ur10_shadow", metadata={"doc": "robot in models/robots/; empty: reach is not checked"})
     objects_topic: str = field(default="/perception/objects", metadata={"doc": "scene with targets and support"})
     refine_timeout_s: float = field(default=10.0, metadata={"doc": "longest wait for refinement [s]", "range": (0.1, 600)})
-    planner: PlannerConfig = PlannerConfig()
+    planner: PlannerConfig = field(default_factory=PlannerConfig)
+    motion: MotionConfig = field(default_factory=MotionConfig)
 
 
 class InferenceNode(Node):
@@ -56,7 +58,7 @@ class InferenceNode(Node):
         self._planner = GraspPlanner(self._hand, self._parameters.planner)
         self._planner.warm_up()
         self._scene = ObjectScene(self, self._parameters.objects_topic)
-        self._reach = Reach(self._parameters.robot) if self._parameters.robot else None
+        self._reach = Reach(self._parameters.robot, self._parameters.motion) if self._parameters.robot else None
         # the answer of /refine_grasp must be taken while /plan_grasp is being served
         self._refine_client = self.create_client(GraspPlanning, "/refine_grasp", callback_group=ReentrantCallbackGroup())
         self._markers = self.create_publisher(MarkerArray, "~/grasps", LATCHED)
@@ -95,21 +97,27 @@ class InferenceNode(Node):
         started = time.perf_counter()
         distance = SignedDistanceField.from_mesh(target.mesh, self._parameters.planner.field_cells)
         field_s = time.perf_counter() - started
-        reachable = None
-        if self._reach is not None:
-            self._reach.set_scene([*self._scene.objects.values(), *request.movable_obstacles], target)
-
-            def reachable(grasp: PlannedGrasp) -> str | None:
-                return self._reach.reason(self._message(grasp, target, "candidate"), target)
-
         plan = self._planner.plan(
             distance,
             plane=self._scene.support_plane(request.support_surfaces, target),
             refine=lambda x: self._refined(x, target, request),
-            reachable=reachable,
+            reachable=self._reachable(request, target),
         )
         plan.seconds["field"] = field_s
         return plan
+
+    def _reachable(self, request: GraspPlanning.Request, target: Target) -> Reachable | None:
+        """The arm's check of one grasp in the scene of this request."""
+        if self._reach is None:
+            return None
+        reach = self._reach
+        objects = self._scene.objects
+        supports = tuple(request.support_surfaces) or tuple(name for name, o in objects.items() if o.primitives)
+        objects.update({obstacle.id: obstacle for obstacle in request.movable_obstacles})
+        if target.name not in objects:
+            objects[target.name] = request.target
+        motion = reach.motion(objects.values(), target.name, supports)
+        return lambda grasp: reach.reason(motion, self._message(grasp, target, "candidate"))
 
     def _refined(self, x: Array, target: Target, request: GraspPlanning.Request) -> Ranked:
         """Candidates through ``/refine_grasp``.
