@@ -5,7 +5,7 @@ set -eu
 python=${1:-python3}
 
 "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null || {
-    echo "grasp_pose_net needs Python 3.10 to 3.13; '$python' is $("$python" --version 2>&1 || echo missing)." >&2
+    echo "grasp_pose_net needs Python 3.10 to 3.13; '$python' is $("$python" --version 2>/dev/null || echo missing)." >&2
     echo "Give another one: make setup PYTHON=/path/to/python3.12" >&2
     exit 1
 }
