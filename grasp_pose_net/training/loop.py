@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from grasp_pose_net.exceptions import CheckpointError, ConfigError
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.inference.network import make_network, save_network
+from grasp_pose_net.inference.network import load_network, make_network, save_network
+from grasp_pose_net.training.card import licences_of, machine, model_card
 from grasp_pose_net.training.data import Objects, draw_batch, load_objects
 from grasp_pose_net.training.evaluation import evaluate_network, losses_of
 from grasp_pose_net.training.losses import PoseWeights, combined_loss
@@ -104,7 +105,8 @@ def train(
     Args:
         dataset: file of `synthesize`.
         meshes: folder of the meshes it was made from.
-        out: folder of the run: `best.safetensors`, `report.json`, `curves.csv`, `curves.png`, `state.pt`.
+        out: folder of the run: `best.safetensors` with `card.md`, `report.json`, `curves.csv`,
+            `curves.png`, and `state.pt` to go on from.
         hand: name of the hand, or path of its hand.yaml.
         network: paper or compact.
         loss: l2, consistency or combined.
@@ -122,7 +124,16 @@ def train(
     """
     config = TrainConfig(network=network, loss=loss, steps=steps, seed=seed)
     loaded = Hand.load(hand)
-    return train_on(load_objects(dataset, meshes, loaded), out, loaded, config)
+    sides = load_objects(dataset, meshes, loaded)
+    report = train_on(sides, out, loaded, config)
+    report["sources"] = licences_of(meshes, [name for objects in sides.values() for name in objects.names])
+    report["command"] = (
+        f"grasp-pose-net train --dataset {dataset.name} --meshes {meshes.name} --out {out.name} "
+        f"--hand {hand} --network {network} --loss {loss} --steps {steps} --seed {seed}"
+    )
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    (out / "card.md").write_text(model_card(report))
+    return report
 
 
 def train_on(sides: dict[str, Objects], out: Path, hand: Hand, config: TrainConfig) -> dict[str, Any]:
@@ -229,8 +240,6 @@ def _report(
     run: Run, sides: dict[str, Objects], out: Path, hand: Hand, config: TrainConfig
 ) -> dict[str, Any]:
     """Figures of the best checkpoint on every side of the split, also written to `report.json`."""
-    from grasp_pose_net.inference.network import load_network
-
     best = load_network(str(out / "best.safetensors"), hand)
     kinematics = Kinematics(hand)
     figures = {
@@ -251,7 +260,9 @@ def _report(
         "config": asdict(config),
         "objects": {side: len(objects) for side, objects in sides.items()},
         "grasps": {side: int(objects.valid.sum()) for side, objects in sides.items()},
+        "rotations": REPORT_ROTATIONS,
         "hours": round(run.seconds / 3600, 3),
+        "machine": machine(),
         "figures": figures,
         "weights": str(out / "best.safetensors"),
     }

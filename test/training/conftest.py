@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 import trimesh
 
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.shapes import SignedDistanceField, split_of
 from grasp_pose_net.training import Objects, make_objects
 
 
@@ -37,3 +40,34 @@ def objects(hand: Hand) -> Objects:
         for (name, mesh), count in zip(shapes.items(), (5, 3), strict=True)
     ]
     return make_objects(entries, hand)
+
+
+@pytest.fixture
+def write_dataset(tmp_path: Path, hand: Hand) -> Callable[..., Path]:
+    """Writes a dataset with two grasps of each named object, and their meshes in `meshes`."""
+
+    def write(names: list[str], hand_name: str = "shadow") -> Path:
+        for name in names:
+            file = tmp_path / "meshes" / f"{name}.obj"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            trimesh.creation.box((0.05, 0.06, 0.1)).export(file)
+        count, zero = len(names), np.zeros(2 * len(names), np.float32)
+        arrays = {
+            "objects": np.array(names),
+            "split": np.array([split_of(name) for name in names]),
+            "seed": np.arange(count),
+            "seconds": np.zeros(count, np.float32),
+            "tried": np.full(count, 9),
+            "failure": np.array([""] * count),
+            "object_index": np.repeat(np.arange(count, dtype=np.int32), 2),
+            "x": random_grasps(hand, 2 * count, 0).astype(np.float32),
+            "epsilon": zero,
+            "hand_penetration_m": zero,
+            "self_penetration_m": zero,
+            "plane": np.zeros((2 * count, 4), np.float32),
+            "hand": hand_name,
+        }
+        np.savez_compressed(tmp_path / "set.npz", **arrays)
+        return tmp_path / "set.npz"
+
+    return write

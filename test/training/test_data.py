@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import trimesh
 
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand, Kinematics
@@ -15,42 +15,11 @@ from grasp_pose_net.shapes import CELL_M, occupancy_grid, random_rotations, rota
 from grasp_pose_net.training import Objects, draw_batch, load_objects, make_batch, side_of
 
 
-def random_grasps(hand: Hand, count: int) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    x = rng.normal(0, 0.05, (count, hand.size)).astype(np.float32)
-    x[:, 3] += 1.0
-    return x
-
-
-def write_dataset(folder: Path, hand: Hand, names: list[str], hand_name: str = "shadow") -> Path:
-    """A dataset with two grasps of each object, and its meshes."""
-    for name in names:
-        file = folder / "meshes" / f"{name}.obj"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        trimesh.creation.box((0.05, 0.06, 0.1)).export(file)
-    count, zero = len(names), np.zeros(2 * len(names), np.float32)
-    arrays = {
-        "objects": np.array(names),
-        "split": np.array([split_of(name) for name in names]),
-        "seed": np.arange(count),
-        "seconds": np.zeros(count, np.float32),
-        "tried": np.full(count, 9),
-        "failure": np.array([""] * count),
-        "object_index": np.repeat(np.arange(count, dtype=np.int32), 2),
-        "x": random_grasps(hand, 2 * count),
-        "epsilon": zero,
-        "hand_penetration_m": zero,
-        "self_penetration_m": zero,
-        "plane": np.zeros((2 * count, 4), np.float32),
-        "hand": hand_name,
-    }
-    np.savez_compressed(folder / "set.npz", **arrays)
-    return folder / "set.npz"
-
-
-def test_split_is_by_object_and_complete(tmp_path: Path, hand: Hand) -> None:
+def test_split_is_by_object_and_complete(
+    tmp_path: Path, hand: Hand, write_dataset: Callable[..., Path]
+) -> None:
     names = [f"made/thing_{i}" for i in range(40)]
-    sides = load_objects(write_dataset(tmp_path, hand, names), tmp_path / "meshes", hand)
+    sides = load_objects(write_dataset(names), tmp_path / "meshes", hand)
     by_side = {side: set(objects.names) for side, objects in sides.items()}
     assert set.union(*by_side.values()) == set(names)
     assert sum(len(members) for members in by_side.values()) == len(names)
@@ -65,12 +34,14 @@ def test_test_objects_are_never_held_out_for_choosing() -> None:
     assert sides == {"test"}
 
 
-def test_missing_mesh_and_other_hand_are_named(tmp_path: Path, hand: Hand) -> None:
-    dataset = write_dataset(tmp_path, hand, ["made/cube"])
+def test_missing_mesh_and_other_hand_are_named(
+    tmp_path: Path, hand: Hand, write_dataset: Callable[..., Path]
+) -> None:
+    dataset = write_dataset(["made/cube"])
     (tmp_path / "meshes" / "made" / "cube.obj").unlink()
     with pytest.raises(GraspPoseNetError, match="no mesh of 'made/cube'"):
         load_objects(dataset, tmp_path / "meshes", hand)
-    dataset = write_dataset(tmp_path, hand, ["made/cube"], hand_name="barrett")
+    dataset = write_dataset(["made/cube"], hand_name="barrett")
     with pytest.raises(GraspPoseNetError, match="asked for grasps of hand 'shadow', found 'barrett'"):
         load_objects(dataset, tmp_path / "meshes", hand)
 
