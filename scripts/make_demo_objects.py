@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
-from trimesh.creation import box, capsule, cylinder, revolve, torus
+import trimesh.boolean
+from trimesh.creation import box, cylinder, revolve, torus
 
 from grasp_pose_net.models import share_dir
 
@@ -148,10 +149,9 @@ def jar() -> Mesh:
 
 
 def dumbbell() -> Mesh:
-    """Hand weight, 15 cm long, bar of 3 cm, heads of 6.4 cm."""
-    bar = capsule(height=0.10, radius=0.015, count=(SECTIONS, 16))
-    heads = [moved(rod(3.2, 4), (0, 0, z)) for z in (-0.5, 10.5)]
-    return joined(bar, *heads)
+    """Hand weight, 16 cm long, bar of 3 cm, heads of 6.4 cm."""
+    heads = [moved(rod(3.2, 4), (0, 0, z)) for z in (-6, 6)]
+    return joined(rod(1.5, 10), *heads)
 
 
 OBJECTS: tuple[Callable[[], Mesh], ...] = (

@@ -29,11 +29,13 @@ def main() -> None:
     default = share_dir() / "models" / "robots" / "ur10_shadow" / "ur10_shadow.srdf"
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else default
     reasons = disabled_pairs(robot_urdf(path.stem), np.random.default_rng(0))
-    lines = [f'  <disable_collisions link1="{a}" link2="{b}" reason="{why}"/>' for (a, b), why in reasons.items()]
+    lines = [
+        f'  <disable_collisions link1="{a}" link2="{b}" reason="{why}"/>' for (a, b), why in reasons.items()
+    ]
     kept = re.sub(r"\n *<disable_collisions [^>]*/>", "", path.read_text()).rstrip()
     path.write_text(kept.removesuffix("</robot>").rstrip() + "\n\n" + "\n".join(lines) + "\n</robot>\n")
     counts = {why: list(reasons.values()).count(why) for why in ("Adjacent", "Default", "Never")}
-    print(f"{path}: {len(lines)} pairs disabled {counts}")  # noqa: T201
+    print(f"{path}: {len(lines)} pairs disabled {counts}")
 
 
 def disabled_pairs(urdf: str, rng: np.random.Generator) -> dict[Pair, str]:
@@ -46,12 +48,19 @@ def disabled_pairs(urdf: str, rng: np.random.Generator) -> dict[Pair, str]:
     pairs = [(i, j) for i in shapes for j in shapes if i < j and links[i] != links[j]]
     reasons: dict[Pair, str] = {}
     for i, j in pairs:
-        if joints[i] == joints[j] or joints[i] in neighbours(model, joints[j]) or joints[j] in neighbours(model, joints[i]):
+        if (
+            joints[i] == joints[j]
+            or joints[i] in neighbours(model, joints[j])
+            or joints[j] in neighbours(model, joints[i])
+        ):
             reasons[_key(links[i], links[j])] = "Adjacent"
     for i, j in _touching(model, geometry, pairs, [neutral(model)], 0.0):
         reasons.setdefault(_key(links[i], links[j]), "Default")
     rest = [(i, j) for i, j in pairs if _key(links[i], links[j]) not in reasons]
-    near = {_key(links[i], links[j]) for i, j in _touching(model, geometry, rest, samples(model, rng), NEVER_MARGIN_M)}
+    near = {
+        _key(links[i], links[j])
+        for i, j in _touching(model, geometry, rest, samples(model, rng), NEVER_MARGIN_M)
+    }
     for i, j in rest:
         if _key(links[i], links[j]) not in near:
             reasons[_key(links[i], links[j])] = "Never"
@@ -80,7 +89,11 @@ def samples(model: pin.Model, rng: np.random.Generator) -> np.ndarray:
 
 
 def _touching(
-    model: pin.Model, geometry: pin.GeometryModel, pairs: list[tuple[int, int]], configurations: np.ndarray, margin: float
+    model: pin.Model,
+    geometry: pin.GeometryModel,
+    pairs: list[tuple[int, int]],
+    configurations: np.ndarray,
+    margin: float,
 ) -> set[tuple[int, int]]:
     """Shape pairs nearer than ``margin`` in any configuration; a pair found once is not asked again."""
     geometry.removeAllCollisionPairs()

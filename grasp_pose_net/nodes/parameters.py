@@ -28,9 +28,10 @@ PARAMETER_TYPES = {
 
 
 def declare(node: Node, cls: type[T]) -> T:
-    """Declare each field of dataclass ``cls`` as a read-only parameter of ``node`` and return the configuration.
+    """Declare each field of dataclass ``cls`` as a parameter of ``node`` and return the configuration.
 
-    ``field(metadata={"doc": text, "range": (low, high)})`` becomes the parameter's description and range. Fields that are
+    ``field(metadata={"doc": text, "range": (low, high)})`` becomes the parameter's description and range; ``"live": True``
+    lets it change while the node runs (it is read-only otherwise). Fields that are
     dataclasses themselves become a group, ``group.name``. A ``tuple[float, float, float]`` is an array of that length.
 
     Raises:
@@ -65,7 +66,8 @@ def _walk(cls: type, prefix: str = "") -> Iterator[tuple[str, tuple[dataclasses.
 def _declare_one(node: Node, name: str, field: dataclasses.Field, hint: Any) -> Any:
     if typing.get_origin(hint) is tuple:
         hint = tuple[typing.get_args(hint)[0], ...]  # type: ignore[misc]
-    descriptor = ParameterDescriptor(description=field.metadata.get("doc", ""), read_only=True)
+    descriptor = ParameterDescriptor(description=field.metadata.get("doc", ""))
+    descriptor.read_only = not field.metadata.get("live", False)
     if "range" in field.metadata:
         low, high = field.metadata["range"]
         if hint is int:

@@ -25,7 +25,9 @@ def run(make_node: Callable[[], Node], threads: int = 4) -> None:
         node = make_node()
         executor.add_node(node)
         node.get_logger().info("ready")
-        executor.spin()
+        while True:
+            # not spin(): without traffic it waits in C for ever, and Python never gets to see a signal
+            executor.spin_once(timeout_sec=0.5)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except GraspPoseNetError as error:

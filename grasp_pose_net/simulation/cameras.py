@@ -21,18 +21,29 @@ class CameraConfig:
     """Depth cameras on a ring around the table centre, looking at it; defaults as in the scan protocol."""
 
     names: tuple[str, ...] = field(
-        default=("camera_1", "camera_2", "camera_3", "camera_4"), metadata={"doc": "one camera each, evenly around the table"}
+        default=("camera_1", "camera_2", "camera_3", "camera_4"),
+        metadata={"doc": "one camera each, evenly around the table"},
     )
     width_px: int = field(default=640, metadata={"doc": "image width", "range": (16, 1920)})
     height_px: int = field(default=480, metadata={"doc": "image height", "range": (16, 1080)})
-    horizontal_fov_deg: float = field(default=58.0, metadata={"doc": "horizontal field of view", "range": (10, 120)})
+    horizontal_fov_deg: float = field(
+        default=58.0, metadata={"doc": "horizontal field of view", "range": (10, 120)}
+    )
     distance_m: float = field(default=0.7, metadata={"doc": "distance from the centre of the table top"})
-    elevation_deg: float = field(default=40.0, metadata={"doc": "angle above the table top", "range": (5, 90)})
-    azimuth_deg: float = field(default=45.0, metadata={"doc": "direction of the first camera, from world x towards y"})
+    elevation_deg: float = field(
+        default=40.0, metadata={"doc": "angle above the table top", "range": (5, 85)}
+    )
+    azimuth_deg: float = field(
+        default=45.0, metadata={"doc": "direction of the first camera, from world x towards y"}
+    )
     range_m: float = field(default=2.0, metadata={"doc": "depths beyond are invalid"})
     noise: bool = field(default=True, metadata={"doc": "add the depth noise of a structured-light camera"})
-    position_error_m: float = field(default=0.002, metadata={"doc": "largest error of a published camera position"})
-    rotation_error_deg: float = field(default=0.3, metadata={"doc": "largest error of a published camera direction"})
+    position_error_m: float = field(
+        default=0.002, metadata={"doc": "largest error of a published camera position"}
+    )
+    rotation_error_deg: float = field(
+        default=0.3, metadata={"doc": "largest error of a published camera direction"}
+    )
 
     @property
     def focal_px(self) -> float:
@@ -61,13 +72,22 @@ def camera_ring(config: CameraConfig, centre: Array) -> dict[str, Array]:
     elevation = np.deg2rad(config.elevation_deg)
     for i, name in enumerate(config.names):
         azimuth = np.deg2rad(config.azimuth_deg) + 2 * np.pi * i / len(config.names)
-        outwards = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
-        right = np.array([-np.sin(azimuth), np.cos(azimuth), 0.0])
-        T_world_optical = np.eye(4)
-        T_world_optical[:3, :3] = np.column_stack([right, np.cross(-outwards, right), -outwards])
-        T_world_optical[:3, 3] = centre + config.distance_m * outwards
-        poses[name] = T_world_optical
+        outwards = np.array(
+            [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
+        )
+        poses[name] = look_at(centre + config.distance_m * outwards, centre)
     return poses
+
+
+def look_at(eye: Array, target: Array) -> Array:
+    """``T_world_optical`` of an upright camera at ``eye`` (3,) that looks at ``target`` (3,) [m], world frame."""
+    forward = (target - eye) / np.linalg.norm(target - eye)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    T_world_optical = np.eye(4)
+    T_world_optical[:3, :3] = np.column_stack([right, np.cross(forward, right), forward])
+    T_world_optical[:3, 3] = eye
+    return T_world_optical
 
 
 def miscalibrated(T_world_optical: Array, config: CameraConfig, rng: np.random.Generator) -> Array:

@@ -7,13 +7,27 @@ and stops goals, or under one lock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.simulation.trajectory import JointLimits, Trajectory, trajectory_problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControllerConfig:
+    """What a controller demands of goals that do not say it themselves; 0 stands for: anything is good."""
+
+    start_tolerance_rad: float = field(
+        default=0.05, metadata={"doc": "largest distance from the state to a start"}
+    )
+    path_tolerance_rad: float = field(default=0.0, metadata={"doc": "largest error on the way; 0: any"})
+    goal_tolerance_rad: float = field(default=0.0, metadata={"doc": "largest error at the end; 0: any"})
+    goal_time_s: float = field(
+        default=1.0, metadata={"doc": "time after a trajectory's end to reach its goal"}
+    )
 
 
 class ResultCode(IntEnum):
@@ -107,7 +121,9 @@ class TrajectoryController:
         )
         if len(trajectory.times):
             trajectory = trajectory.starting_at(self._target)
-        if problem := trajectory_problem(trajectory, self.names, self.limits) or self._start_problem(trajectory, actual):
+        if problem := trajectory_problem(trajectory, self.names, self.limits) or self._start_problem(
+            trajectory, actual
+        ):
             return Outcome(ResultCode.INVALID_GOAL, problem)
         self._goal = Goal(
             self.names, trajectory, goal.path_tolerance[order], goal.goal_tolerance[order], goal.goal_time_s
@@ -145,7 +161,9 @@ class TrajectoryController:
     def _judge(self, goal: Goal, elapsed: float, error: Array) -> Outcome | None:
         end = goal.trajectory.duration
         if elapsed < end:
-            return self._violation(ResultCode.PATH_TOLERANCE_VIOLATED, "on the way", error, goal.path_tolerance)
+            return self._violation(
+                ResultCode.PATH_TOLERANCE_VIOLATED, "on the way", error, goal.path_tolerance
+            )
         if (error <= goal.goal_tolerance).all():
             return Outcome(ResultCode.SUCCESSFUL)
         if elapsed < end + goal.goal_time_s:
@@ -158,7 +176,8 @@ class TrajectoryController:
         if excess[worst] <= 0:
             return None
         return Outcome(
-            code, f"{self.names[worst]} was off by {error[worst]:.4f} rad {where}, allowed are {tolerance[worst]:.4f} rad"
+            code,
+            f"{self.names[worst]} was off by {error[worst]:.4f} rad {where}, allowed are {tolerance[worst]:.4f} rad",
         )
 
     def _joint_problem(self, names: Sequence[str]) -> str:
@@ -166,7 +185,9 @@ class TrajectoryController:
             return ""
         missing, unknown = sorted(set(self.names) - set(names)), sorted(set(names) - set(self.names))
         detail = f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}"
-        return f"a trajectory must name each joint of the controller once ({detail}; of {', '.join(self.names)})"
+        return (
+            f"a trajectory must name each joint of the controller once ({detail}; of {', '.join(self.names)})"
+        )
 
     def _start_problem(self, trajectory: Trajectory, actual: Array) -> str:
         # fingers that hold something are not where they are told to be: both are a fair place to start from

@@ -45,7 +45,9 @@ def judge_lift(times: Array, heights: Array, shake_end: float) -> LiftVerdict:
     """
     times, heights = np.asarray(times, float), np.asarray(heights, float)
     if times.ndim != 1 or times.shape != heights.shape or len(times) == 0:
-        raise ValueError(f"times, heights: expected (N,) and (N,) with N > 0, got {times.shape} and {heights.shape}")
+        raise ValueError(
+            f"times, heights: expected (N,) and (N,) with N > 0, got {times.shape} and {heights.shape}"
+        )
     rise = heights - heights[0]
     lifted = rise >= LIFT_M
     return LiftVerdict(_failure(times, lifted, shake_end), float(rise.max()))

@@ -35,7 +35,10 @@ def add_depth_noise(depth: DepthImage, focal_px: float, rng: np.random.Generator
         (H, W) depth [m], NaN where the camera gives none.
     """
     far = np.where(np.isfinite(depth), depth, np.float32(1e3))
-    low, high = minimum_filter(far, 3), np.where(np.isfinite(depth), maximum_filter(np.nan_to_num(depth, nan=0.0), 3), 0)
+    low, high = (
+        minimum_filter(far, 3),
+        np.where(np.isfinite(depth), maximum_filter(np.nan_to_num(depth, nan=0.0), 3), 0),
+    )
     rows, columns = np.nonzero(high - low > STEP_M)
     noisy = depth.copy()
     noisy[rows, columns] = _edge_pixels(depth, low, high, rows, columns, rng)
@@ -72,7 +75,9 @@ def _cos_incidence(depth: DepthImage, focal_px: float) -> NDArray[np.float32]:
     height, width = depth.shape
     u = (np.arange(width, dtype=np.float32) + 0.5 - width / 2)[None, :]
     v = (np.arange(height, dtype=np.float32) + 0.5 - height / 2)[:, None]
-    normal = np.sqrt((focal_px * slope_u) ** 2 + (focal_px * slope_v) ** 2 + (depth + u * slope_u + v * slope_v) ** 2)
+    normal = np.sqrt(
+        (focal_px * slope_u) ** 2 + (focal_px * slope_v) ** 2 + (depth + u * slope_u + v * slope_v) ** 2
+    )
     ray = np.sqrt((u / focal_px) ** 2 + (v / focal_px) ** 2 + 1)
     return depth / (normal * ray)
 

@@ -20,7 +20,9 @@ LEAST_PROBABILITY = 0.02  # of a stable pose; below, real objects topple
 class PlacementConfig:
     """How an episode starts."""
 
-    spread_m: float = field(default=0.10, metadata={"doc": "largest distance of the object from the table centre"})
+    spread_m: float = field(
+        default=0.10, metadata={"doc": "largest distance of the object from the table centre"}
+    )
     drop_height_m: float = field(default=0.005, metadata={"doc": "fall before the object touches the table"})
     settle_s: float = field(default=4.0, metadata={"doc": "longest time for an object to come to rest"})
     tries: int = field(default=10, metadata={"doc": "placements tried before giving up", "range": (1, 100)})
@@ -62,7 +64,9 @@ def place_on_table(sim: Simulation, name: str, config: PlacementConfig, rng: np.
         sim.place_object(name, T_world_object)
         if _settle(sim, name, config):
             return
-    raise ExecutionError(f"{name}: did not come to rest on the table in {config.tries} tries; give another mesh")
+    raise ExecutionError(
+        f"{name}: did not come to rest on the table in {config.tries} tries; give another mesh"
+    )
 
 
 def _settle(sim: Simulation, name: str, config: PlacementConfig) -> bool:

@@ -17,6 +17,7 @@ from grasp_pose_net.geometry import Array, split_transform
 from grasp_pose_net.simulation.objects import SimObject
 
 COLLISION_GROUP = 3
+VIDEO_CAMERA = "video"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +25,17 @@ class SceneConfig:
     """What stands where, and how it touches. World frame: z up, floor at z = 0, robot base above the origin."""
 
     robot: str = field(default="ur10_shadow", metadata={"doc": "folder of models/robots"})
-    table_center_m: tuple[float, float] = field(default=(0.70, 0.0), metadata={"doc": "table centre (x, y) in world"})
-    table_size_m: tuple[float, float] = field(default=(0.8, 0.8), metadata={"doc": "table extent along x and y"})
+    table_center_m: tuple[float, float] = field(
+        default=(0.70, 0.0), metadata={"doc": "table centre (x, y) in world"}
+    )
+    table_size_m: tuple[float, float] = field(
+        default=(0.8, 0.8), metadata={"doc": "table extent along x and y"}
+    )
     table_height_m: float = field(default=0.72, metadata={"doc": "height of the table top above the floor"})
     timestep_s: float = field(default=0.002, metadata={"doc": "physics time step"})
-    friction_slide: float = field(default=0.6, metadata={"doc": "sliding friction coefficient of every contact"})
+    friction_slide: float = field(
+        default=0.6, metadata={"doc": "sliding friction coefficient of every contact"}
+    )
     friction_torsion_m: float = field(default=0.02, metadata={"doc": "torsional friction of every contact"})
     hand_stiffness_nm: float = field(default=5.0, metadata={"doc": "finger position gain, N m per rad"})
     hand_torque_nm: float = field(default=3.0, metadata={"doc": "largest finger torque"})
@@ -48,7 +55,9 @@ class CameraView:
     vertical_fov_rad: float
 
 
-def build_scene(config: SceneConfig, objects: Sequence[SimObject] = (), cameras: Sequence[CameraView] = ()) -> mujoco.MjModel:
+def build_scene(
+    config: SceneConfig, objects: Sequence[SimObject] = (), cameras: Sequence[CameraView] = ()
+) -> mujoco.MjModel:
     """Compile the scene; the objects float at the world origin until somebody places them.
 
     Raises:
@@ -94,7 +103,9 @@ def _merge_capsules(spec: mujoco.MjSpec, body: mujoco.MjsBody) -> None:
         ends = []
         for end in (cylinder.pos - half, cylinder.pos + half):
             ends += [
-                s for s in spheres if np.linalg.norm(s.pos - end) < 1e-6 and abs(s.size[0] - cylinder.size[0]) < 1e-6
+                s
+                for s in spheres
+                if np.linalg.norm(s.pos - end) < 1e-6 and abs(s.size[0] - cylinder.size[0]) < 1e-6
             ][:1]
         if len(ends) == 2:
             cylinder.type = mujoco.mjtGeom.mjGEOM_CAPSULE
@@ -128,7 +139,11 @@ def _actuate(spec: mujoco.MjSpec, config: SceneConfig) -> None:
         joint.actfrclimited = False
         if finger and name.endswith("J1") and not name.startswith("rh_TH"):
             coupling = spec.add_equality(name=f"{name}_coupling", type=mujoco.mjtEq.mjEQ_JOINT)
-            coupling.name1, coupling.name2, coupling.objtype = name, name[:-1] + "2", mujoco.mjtObj.mjOBJ_JOINT
+            coupling.name1, coupling.name2, coupling.objtype = (
+                name,
+                name[:-1] + "2",
+                mujoco.mjtObj.mjOBJ_JOINT,
+            )
             coupling.data[:2] = [0, 1]  # q(J1) = 0 + 1 q(J2)
 
 
@@ -149,45 +164,85 @@ def _scenery(spec: mujoco.MjSpec, config: SceneConfig) -> None:
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 1280, 960
     spec.visual.map.znear, spec.visual.map.zfar = 0.01, 30
     spec.stat.extent, spec.stat.center = 1.0, config.table_top
-    sky = spec.add_texture(name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT)
+    sky = spec.add_texture(
+        name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT
+    )
     sky.rgb1, sky.rgb2, sky.width, sky.height = [0.82, 0.87, 0.92], [0.42, 0.50, 0.60], 256, 1536
     _material(spec, "floor", [0.62, 0.63, 0.65], [0.56, 0.57, 0.60], repeat=1.0)
     _material(spec, "table", [0.80, 0.68, 0.52], [0.78, 0.66, 0.50], repeat=12.0)
     world = spec.worldbody
-    world.add_light(pos=[0.2, -1.5, 3.0], dir=[0.15, 0.5, -1.0], diffuse=[0.55, 0.55, 0.52], specular=[0.2, 0.2, 0.2], castshadow=True)
+    world.add_light(
+        pos=[0.2, -1.5, 3.0],
+        dir=[0.15, 0.5, -1.0],
+        diffuse=[0.55, 0.55, 0.52],
+        specular=[0.2, 0.2, 0.2],
+        castshadow=True,
+    )
     world.add_light(pos=[1.8, 1.6, 2.6], dir=[-0.5, -0.6, -1.0], diffuse=[0.25, 0.26, 0.30], castshadow=False)
-    world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[4, 4, 0.1], material="floor", group=2)
+    world.add_geom(
+        name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[4, 4, 0.1], material="floor", group=2
+    )
     x, y, z = config.table_top
     half_x, half_y = (s / 2 for s in config.table_size_m)
-    world.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=[half_x, half_y, 0.03], pos=[x, y, z - 0.03], material="table", group=2)
+    world.add_geom(
+        name="table",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[half_x, half_y, 0.03],
+        pos=[x, y, z - 0.03],
+        material="table",
+        group=2,
+    )
     for i in range(4):
         leg = [x + (half_x - 0.05) * (-1) ** i, y + (half_y - 0.05) * (-1) ** (i // 2), (z - 0.06) / 2]
         world.add_geom(
-            type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.025, 0.025, (z - 0.06) / 2], pos=leg, group=2, rgba=[0.3, 0.3, 0.32, 1]
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=[0.025, 0.025, (z - 0.06) / 2],
+            pos=leg,
+            group=2,
+            rgba=[0.3, 0.3, 0.32, 1],
         )
 
 
-def _material(spec: mujoco.MjSpec, name: str, rgb1: Sequence[float], rgb2: Sequence[float], repeat: float) -> None:
-    texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER)
+def _material(
+    spec: mujoco.MjSpec, name: str, rgb1: Sequence[float], rgb2: Sequence[float], repeat: float
+) -> None:
+    texture = spec.add_texture(
+        name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER
+    )
     texture.rgb1, texture.rgb2, texture.width, texture.height = list(rgb1), list(rgb2), 256, 256
-    material = spec.add_material(name=name, texrepeat=[repeat, repeat], texuniform=name == "floor", reflectance=0.0)
+    material = spec.add_material(
+        name=name, texrepeat=[repeat, repeat], texuniform=name == "floor", reflectance=0.0
+    )
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
 
 
 def _add_camera(spec: mujoco.MjSpec, camera: CameraView) -> None:
     T_optical_gl = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenGL cameras look along -z with y up
     position, quat_wxyz = split_transform(camera.T_world_optical @ T_optical_gl)
-    spec.worldbody.add_camera(name=camera.name, pos=position, quat=quat_wxyz, fovy=np.rad2deg(camera.vertical_fov_rad))
+    spec.worldbody.add_camera(
+        name=camera.name, pos=position, quat=quat_wxyz, fovy=np.rad2deg(camera.vertical_fov_rad)
+    )
 
 
 def _add_object(spec: mujoco.MjSpec, item: SimObject) -> None:
     body = spec.worldbody.add_body(name=item.name, mass=item.mass_kg, ipos=[0, 0, 0])
     inertia = item.inertia
-    body.fullinertia = [inertia[0, 0], inertia[1, 1], inertia[2, 2], inertia[0, 1], inertia[0, 2], inertia[1, 2]]
+    body.fullinertia = [
+        inertia[0, 0],
+        inertia[1, 1],
+        inertia[2, 2],
+        inertia[0, 1],
+        inertia[0, 2],
+        inertia[1, 2],
+    ]
     body.explicitinertial = True
     joint = body.add_freejoint(name=item.name)
-    joint.damping[0] = 0.0002  # stands for rolling friction, which the contact model leaves out: balls come to rest
-    meshes = {f"{item.name}_seen": item.mesh} | {f"{item.name}_piece{i}": piece for i, piece in enumerate(item.pieces)}
+    joint.damping[0] = (
+        0.0002  # stands for rolling friction, which the contact model leaves out: balls come to rest
+    )
+    meshes = {f"{item.name}_seen": item.mesh} | {
+        f"{item.name}_piece{i}": piece for i, piece in enumerate(item.pieces)
+    }
     for name, mesh in meshes.items():
         asset = spec.add_mesh(name=name)
         asset.uservert, asset.userface = mesh.vertices.ravel(), mesh.faces.ravel()

@@ -8,11 +8,15 @@ import mujoco
 import numpy as np
 
 from grasp_pose_net.exceptions import ExecutionError
-from grasp_pose_net.geometry import Array, inverse_transform, make_transform, split_transform
+from grasp_pose_net.geometry import Array, make_transform, split_transform
 from grasp_pose_net.simulation.objects import SimObject
 from grasp_pose_net.simulation.scene import CameraView, SceneConfig, build_scene
 
-UNSTABLE = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
+UNSTABLE = (
+    mujoco.mjtWarning.mjWARN_BADQPOS,
+    mujoco.mjtWarning.mjWARN_BADQVEL,
+    mujoco.mjtWarning.mjWARN_BADQACC,
+)
 
 
 class Simulation:
@@ -117,14 +121,23 @@ class Simulation:
 
     def link_poses(self) -> dict[str, tuple[str, Array]]:
         """Each robot link's parent and pose in it, ``T_parent_link`` (4, 4)."""
-        names = {item.name for item in self.objects}
-        poses = {}
-        for i in range(1, self.model.nbody):
-            body, parent = self.data.body(i), self.data.body(self.model.body_parentid[i])
-            if body.name not in names:
-                T_world_parent = make_transform(parent.xpos, parent.xquat)
-                poses[body.name] = (parent.name, inverse_transform(T_world_parent) @ make_transform(body.xpos, body.xquat))
-        return poses
+        parents, objects = self.model.body_parentid, {item.name for item in self.objects}
+        rotations = self.data.xmat.reshape(-1, 3, 3)
+        poses = np.tile(np.eye(4), (self.model.nbody, 1, 1))
+        poses[:, :3, :3] = rotations[parents].swapaxes(1, 2) @ rotations
+        poses[:, :3, 3] = np.einsum(
+            "bji,bj->bi", rotations[parents], self.data.xpos - self.data.xpos[parents]
+        )
+        names = [self.model.body(i).name for i in range(self.model.nbody)]
+        return {
+            name: (names[parents[i]], poses[i])
+            for i, name in enumerate(names)
+            if i > 0 and name not in objects
+        }
+
+    def moves(self, link: str) -> bool:
+        """Whether a robot link moves in its parent."""
+        return bool(self.model.body(link).jntnum[0])
 
     def save(self) -> Array:
         """The whole state, for :meth:`restore`."""

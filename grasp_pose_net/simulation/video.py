@@ -20,7 +20,13 @@ class VideoWriter:
         self.frames = 0
         size = (width_px, height_px)
         self._encoder = imageio_ffmpeg.write_frames(
-            str(path), size, fps=fps, codec="libx264", quality=7, macro_block_size=2, output_params=["-preset", "veryfast"]
+            str(path),
+            size,
+            fps=fps,
+            codec="libx264",
+            quality=7,
+            macro_block_size=2,
+            output_params=["-preset", "veryfast"],
         )
         self._encoder.send(None)
 
