@@ -93,9 +93,10 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
     owners = list(robot.geometry_links)
     pairs = [(a, b, 0.0) for a, b in robot.pairs if not (_in_hand(robot, a) and _in_hand(robot, b))]
     carried: dict[int, tuple[Array, Array]] = {}
+    surfaces: set[int] = set()
     for entry in scene.objects:
         joint, T_joint_link, T_link_object = _carrier(robot, scene, entry)
-        for shape, T_object_shape in _shapes(entry):
+        for kind, shape, T_object_shape in _shapes(entry):
             name = f"scene/{len(owners)}"
             placed = pin.GeometryObject(
                 name, joint, pin.SE3(T_joint_link @ T_link_object @ T_object_shape), shape
@@ -103,12 +104,14 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
             new = geometry.addGeometryObject(placed)
             if joint:
                 carried[new] = (T_joint_link, T_object_shape)
-            solid = isinstance(shape, coal.ShapeBase)
             for other, owner in enumerate(owners):
                 margin = _margin(robot, scene, owner, entry.name, clearance_m)
-                surface_pair = bool(entry.meshes) and owner in robot.hand_links
-                if margin > -np.inf and solid != surface_pair and (solid or margin >= 0.0):
+                in_hand = owner in robot.hand_links
+                fits = {"box": True, "hull": not in_hand, "surface": in_hand and margin >= 0.0}[kind]
+                if fits and other not in surfaces and margin > -np.inf:
                     pairs.append((other, new, margin))
+            if kind == "surface":
+                surfaces.add(new)
             owners.append(entry.name)
     return CollisionChecker(robot, geometry, owners, pairs, carried)
 
@@ -145,12 +148,13 @@ def _carrier(robot: RobotModel, scene: Scene, entry: SceneObject) -> tuple[int, 
     return *robot.parent_joint(scene.attached.link), scene.attached.T_link_object
 
 
-def _shapes(entry: SceneObject) -> Iterator[tuple[coal.CollisionGeometry, Array]]:
+def _shapes(entry: SceneObject) -> Iterator[tuple[str, coal.CollisionGeometry, Array]]:
+    """Kind ("box", "surface" or "hull"), shape and T_object_shape (4, 4) of all that an object is tested by."""
     for size, T_object_box in entry.boxes:
-        yield coal.Box(*(float(side) for side in size)), T_object_box
+        yield "box", coal.Box(*(float(side) for side in size)), T_object_box
     for mesh in entry.meshes:
-        yield _surface(mesh), np.eye(4)
-        yield _hull(mesh), np.eye(4)
+        yield "surface", _surface(mesh), np.eye(4)
+        yield "hull", _hull(mesh), np.eye(4)
 
 
 def _surface(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:

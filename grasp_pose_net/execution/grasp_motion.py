@@ -18,7 +18,7 @@ from grasp_pose_net.geometry import Array, inverse_transform
 IK_STARTS = 32
 # How far the held object's hull may overlap its neighbours and what it stood on: hulls and perceived meshes
 # are inexact.
-HELD_OVERLAP_M = 0.02
+HELD_OVERLAP_M = 0.01
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,17 @@ class GraspMotion:
             if entry.name != self._target:
                 scene = scene.allow({self._target}, entry.name, HELD_OVERLAP_M)
         return scene.attach(self._target, self._robot.tip, T_world_tip, self._robot.hand_links)
+
+    def check_start(self, start: Array) -> None:
+        """Refuse a configuration (J,) [rad] in collision, from which nothing can be planned.
+
+        Raises:
+            PlanningFailed: naming what collides.
+        """
+        if hit := self._reach.collision(start):
+            raise PlanningFailed(
+                Problem.START_IN_COLLISION, f"{hit[0]} with {hit[1]}; move the arm free by hand first"
+            )
 
     def reason(self, grasp: PickGrasp, start: Array) -> str | None:
         """Why the arm cannot do a grasp from a configuration (J,) [rad], in few words; None where it can."""

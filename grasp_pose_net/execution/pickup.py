@@ -229,6 +229,7 @@ class Pickup:
                 Problem.INVALID_GRASP, "no possible_grasps were given; ask /plan_grasp for some"
             )
         motion = GraspMotion(self._robot, scene, target, supports, self._motion)
+        motion.check_start(start)
         failures: list[tuple[str, PlanningFailed]] = []
         for grasp in grasps:
             if cancelled():

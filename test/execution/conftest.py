@@ -28,8 +28,8 @@ def scene():
     can = trimesh.creation.cylinder(radius=0.033, height=0.12)
     return Scene(
         (
-            box("table", (0.8, 0.8, 0.04), (0.7, 0.0, 0.70)),
             SceneObject("can", make_transform((0.7, 0.1, 0.78)), meshes=(can,)),
+            box("table", (0.8, 0.8, 0.04), (0.7, 0.0, 0.70)),
         )
     )
 
@@ -47,7 +47,7 @@ def slanted_grasp(robot, home, T_world_object, name="slanted", lift_m=0.15):
     T_world_palm = np.eye(4)
     T_world_palm[:3, :3] = R_world_palm.as_matrix()
     # the middle of the fingers, 7 cm up and 6 cm in front of the palm, comes over the object
-    T_world_palm[:3, 3] = T_world_object[:3, 3] + (0, 0, 0.06) - R_world_palm.apply((0.0, -0.06, 0.07))
+    T_world_palm[:3, 3] = T_world_object[:3, 3] + (0, 0, 0.035) - R_world_palm.apply((0.0, -0.06, 0.07))
     T_tip_palm = inverse_transform(robot.link_pose(home, robot.tip)) @ robot.link_pose(home, "rh_palm")
     closed = np.where([n[-1] in "23" and "TH" not in n and "WR" not in n for n in robot.hand.names], 0.5, 0.0)
     return PickGrasp(

@@ -125,5 +125,5 @@ def test_carry_moves_the_attached_object(robot, home, scene):
 
 
 def test_unknown_object(scene):
-    with pytest.raises(PlanningError, match="no object 'cup' in the scene; objects: table, can"):
+    with pytest.raises(PlanningError, match="no object 'cup' in the scene; objects: can, table"):
         scene["cup"]

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import box
+
+from grasp_pose_net.exceptions import PlanningError
+from grasp_pose_net.execution import (
+    STAGES,
+    ExecutionFailed,
+    JointState,
+    MotionConfig,
+    OmplPlanner,
+    Pickup,
+    PickupConfig,
+    Problem,
+    Scene,
+    check_limits,
+)
+
+MOTION = MotionConfig()
+NEVER = bool  # bool() is False
+
+
+class Recorder:
+    """Controllers that do at once what they are told, until a motion that they are to fail."""
+
+    def __init__(self, robot, start, fail_at=None, problem=Problem.ABORTED):
+        self.positions = dict(zip(robot.joint_names, start, strict=True))
+        self.age_s = 0.01
+        self.fail_at, self.problem = fail_at, problem
+        self.asked = []
+
+    def joint_state(self):
+        return JointState(dict(self.positions), self.age_s)
+
+    def execute(self, trajectory, may_stop_short, cancelled):
+        self.asked.append((trajectory, may_stop_short))
+        if len(self.asked) == self.fail_at:
+            middle = trajectory.positions[len(trajectory.positions) // 2]
+            self.positions.update(zip(trajectory.joint_names, middle, strict=True))
+            raise ExecutionFailed(self.problem, "the controller says so")
+        self.positions.update(zip(trajectory.joint_names, trajectory.positions[-1], strict=True))
+
+
+def pickup(robot, controllers):
+    return Pickup(robot, OmplPlanner(robot, MOTION), controllers, MOTION, PickupConfig())
+
+
+def run(robot, controllers, scene, grasps, cancelled=NEVER, plan_only=False):
+    told = []
+    result = pickup(robot, controllers).run(
+        grasps, scene, "can", ("table",), told.append, cancelled, plan_only
+    )
+    return result, told
+
+
+def test_lifts_the_object(robot, home, scene, grasp):
+    controllers = Recorder(robot, home)
+    result, told = run(robot, controllers, scene, [grasp])
+    assert result.problem is None and result.stage == "lift" and result.grasp is grasp
+    assert tuple(told) == STAGES
+    assert [step.stage for step in result.done] == ["reach", "reach", "approach", "close", "squeeze", "lift"]
+    assert [(len(t.joint_names), short) for t, short in controllers.asked] == [
+        (24, False),
+        (6, False),
+        (6, False),
+        (24, True),
+        (24, True),
+        (6, False),
+    ]
+    at_end = robot.configuration(controllers.positions)
+    T_world_tip = robot.link_pose(at_end, robot.tip)
+    np.testing.assert_allclose(T_world_tip[:3, 3], grasp.T_world_tip[:3, 3] + (0, 0, 0.15), atol=1e-4)
+    np.testing.assert_allclose(T_world_tip[:3, :3], grasp.T_world_tip[:3, :3], atol=1e-3)
+    np.testing.assert_allclose(at_end[robot.hand.indices], grasp.squeeze, atol=1e-9)
+    assert "lifted with slanted" in result.text and "nearest to the squeeze posture" in result.text
+    assert 0 < result.planning_s < 5
+
+
+def test_motions_join_and_keep_the_limits(robot, home, scene, grasp):
+    controllers = Recorder(robot, home)
+    run(robot, controllers, scene, [grasp])
+    now = dict(zip(robot.joint_names, home, strict=True))
+    for trajectory, _ in controllers.asked:
+        is_arm = trajectory.joint_names == robot.arm.names
+        check_limits(trajectory, MOTION.arm_limits(robot) if is_arm else MOTION.hand_limits(robot))
+        start = [now[name] for name in trajectory.joint_names]
+        np.testing.assert_allclose(trajectory.positions[0], start, atol=2e-4)
+        now.update(zip(trajectory.joint_names, trajectory.positions[-1], strict=True))
+
+
+def test_squeeze_carries_its_efforts(robot, home, scene, grasp):
+    controllers = Recorder(robot, home)
+    run(robot, controllers, scene, [replace(grasp, efforts=np.linspace(0, 1, 24))])
+    efforts = [trajectory.efforts for trajectory, _ in controllers.asked]
+    assert [e is None for e in efforts] == [True, True, True, True, False, True]
+    np.testing.assert_array_equal(efforts[4], np.linspace(0, 1, 24))
+
+
+@pytest.mark.parametrize(
+    ("fail_at", "stage", "hand"),
+    [
+        (1, "reach", "pre-grasp"),
+        (2, "reach", "pre-grasp"),
+        (3, "approach", "pre-grasp"),
+        (4, "close", "grasp|pre-grasp"),
+        (5, "squeeze", "grasp|squeeze"),
+        (6, "lift", "squeeze"),
+    ],
+)
+@pytest.mark.parametrize("problem", [Problem.ABORTED, Problem.TIMED_OUT, Problem.CANCELLED])
+def test_a_failed_motion_ends_the_pickup_and_says_where_things_are(
+    robot, home, scene, grasp, fail_at, stage, hand, problem
+):
+    controllers = Recorder(robot, home, fail_at, problem)
+    result, told = run(robot, controllers, scene, [grasp, replace(grasp, name="second")])
+    assert (result.problem, result.stage, result.grasp) == (problem, stage, grasp)
+    assert told[-1] == stage
+    assert len(controllers.asked) == fail_at and len(result.done) == fail_at - 1
+    assert result.text.startswith(
+        f"{stage} failed. {problem.value}: the controller says so. Arm: rh_forearm at ("
+    )
+    assert any(f"nearest to the {name} posture" in result.text for name in hand.split("|"))
+
+
+def test_the_next_grasp_is_tried_when_the_first_cannot_be_planned(robot, home, scene, grasp):
+    T_far = grasp.T_world_tip.copy()
+    T_far[0, 3] += 2.0
+    controllers = Recorder(robot, home)
+    result, _ = run(robot, controllers, scene, [replace(grasp, T_world_tip=T_far, name="far"), grasp])
+    assert result.problem is None and result.grasp is grasp
+
+
+def test_no_grasp_can_be_planned(robot, home, scene, grasp):
+    T_far = grasp.T_world_tip.copy()
+    T_far[0, 3] += 2.0
+    controllers = Recorder(robot, home)
+    far = replace(grasp, T_world_tip=T_far, name="far")
+    result, told = run(robot, controllers, scene, [far, replace(far, name="farther")])
+    assert result.problem is Problem.NO_INVERSE_KINEMATICS and result.stage == "plan" and result.grasp is None
+    assert "nothing was moved" in result.text and "none of 2 grasps" in result.text
+    assert "far: no inverse kinematics" in result.text and "farther: " in result.text
+    assert told == [] and controllers.asked == []
+
+
+def test_no_grasps_given(robot, home, scene):
+    result, _ = run(robot, Recorder(robot, home), scene, [])
+    assert result.problem is Problem.INVALID_GRASP and "ask /plan_grasp" in result.text
+
+
+def test_stale_joint_state(robot, home, scene, grasp):
+    controllers = Recorder(robot, home)
+    controllers.age_s = 2.0
+    result, _ = run(robot, controllers, scene, [grasp])
+    assert (
+        result.problem is Problem.STALE_STATE and "joint states are 2.00 s old, allowed 0.5 s" in result.text
+    )
+    assert controllers.asked == []
+
+
+def test_joint_state_without_the_hand(robot, home, scene, grasp):
+    controllers = Recorder(robot, home)
+    controllers.positions = {n: v for n, v in controllers.positions.items() if not n.startswith("rh_")}
+    result, _ = run(robot, controllers, scene, [grasp])
+    assert result.problem is Problem.STALE_STATE and "lacks 24 of 30 joints: rh_" in result.text
+
+
+def test_start_outside_limits(robot, home, scene, grasp):
+    start = home.copy()
+    start[2] = 3.5
+    result, _ = run(robot, Recorder(robot, start), scene, [grasp])
+    assert result.problem is Problem.OUTSIDE_LIMITS and "measured elbow_joint = 3.500" in result.text
+
+
+def test_start_in_collision(robot, home, scene, grasp):
+    crate = box("crate", (0.3, 0.3, 0.3), robot.link_pose(home, "rh_palm")[:3, 3])
+    result, _ = run(robot, Recorder(robot, home), Scene((*scene.objects, crate)), [grasp])
+    assert result.problem is Problem.START_IN_COLLISION and "with crate" in result.text
+
+
+def test_the_arm_was_moved_by_something_else(robot, home, scene, grasp):
+    class Pushed(Recorder):
+        def execute(self, trajectory, may_stop_short, cancelled):
+            super().execute(trajectory, may_stop_short, cancelled)
+            if len(self.asked) == 2:
+                self.positions["elbow_joint"] += 0.2
+
+    controllers = Pushed(robot, home)
+    result, _ = run(robot, controllers, scene, [grasp])
+    assert result.problem is Problem.NOT_AT_START and result.stage == "approach"
+    assert "elbow_joint is 0.200 rad from the planned start" in result.text
+    assert len(controllers.asked) == 2
+
+
+def test_joint_states_stop_during_the_pickup(robot, home, scene, grasp):
+    class Silent(Recorder):
+        def execute(self, trajectory, may_stop_short, cancelled):
+            super().execute(trajectory, may_stop_short, cancelled)
+            self.age_s = 9.0
+
+    controllers = Silent(robot, home)
+    result, _ = run(robot, controllers, scene, [grasp])
+    assert result.problem is Problem.STALE_STATE and result.stage == "reach"
+    assert "State of arm and hand unknown" in result.text
+    assert len(controllers.asked) == 1
+
+
+@pytest.mark.parametrize("motions", range(6))
+def test_cancelled_between_motions(robot, home, scene, grasp, motions):
+    controllers = Recorder(robot, home)
+    result, _ = run(robot, controllers, scene, [grasp], cancelled=lambda: len(controllers.asked) >= motions)
+    assert result.problem is Problem.CANCELLED
+    assert len(controllers.asked) == motions
+
+
+def test_plan_only_moves_nothing(robot, home, scene, grasp):
+    controllers = Recorder(robot, home)
+    result, told = run(robot, controllers, scene, [grasp], plan_only=True)
+    assert result.problem is None and len(result.done) == 6 and result.stage == "plan"
+    assert controllers.asked == [] and told == []
+
+
+def test_unknown_target_is_not_swallowed(robot, home, scene, grasp):
+    with pytest.raises(PlanningError, match="no object 'cup'"):
+        pickup(robot, Recorder(robot, home)).run([grasp], scene, "cup", ("table",), print, NEVER)

@@ -1,0 +1,404 @@
+"""The executor node on real rclpy, with trajectory controllers that succeed, reject, abort, or never answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+import trimesh
+
+pytest.importorskip("rclpy", reason="needs rclpy")
+
+import rclpy
+from control_msgs.action import FollowJointTrajectory
+from geometry_msgs.msg import Vector3Stamped
+from moveit_msgs.action import Pickup
+from moveit_msgs.msg import Grasp, GripperTranslation, MoveItErrorCodes, PlanningSceneWorld
+from rclpy.action import ActionClient, ActionServer, CancelResponse, GoalResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.node import Node
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from grasp_pose_net.execution import RobotModel
+from grasp_pose_net.geometry import inverse_transform
+from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.nodes.executor import ExecutorNode
+from grasp_pose_net.nodes.messages import (
+    box_object,
+    duration_seconds,
+    mesh_object,
+    pose_stamped,
+    time_message,
+)
+from grasp_pose_net.nodes.qos import LATCHED
+
+pytestmark = pytest.mark.ros
+
+ANSWER_S, LATE_S = 0.5, 0.5
+OVERRIDES = [
+    f"controllers.answer_timeout_s:={ANSWER_S}",
+    f"controllers.late_s:={LATE_S}",
+    "controllers.slowest_clock:=0.5",
+    "motion.velocity_scale:=1.0",
+    "motion.acceleration_scale:=1.0",
+]
+CAN = (0.7, 0.1, 0.78)
+
+
+class FakeRobot(Node):
+    """Publishes joint states and serves both controllers; ``mode`` says how the ``fail_at``-th goal ends."""
+
+    def __init__(self, robot):
+        super().__init__("fake_robot")
+        self.robot = robot
+        self.publisher = self.create_publisher(JointState, "/joint_states", 10)
+        group = ReentrantCallbackGroup()
+        self.create_timer(0.02, self.publish, callback_group=group)
+        self.servers = [
+            ActionServer(
+                self,
+                FollowJointTrajectory,
+                f"{name}/follow_joint_trajectory",
+                execute_callback=self.follow,
+                goal_callback=self.decide,
+                cancel_callback=lambda _: CancelResponse.ACCEPT,
+                callback_group=group,
+            )
+            for name in ("arm_controller", "hand_controller")
+        ]
+        self.reset()
+
+    def reset(self, mode="succeed", fail_at=0):
+        """Back home, behave; returns when the joint states of home have gone out and no late goal is left."""
+        if getattr(self, "mode", "") == "slow answer":
+            time.sleep(2 * ANSWER_S)
+        home = self.robot.named_states["home"]
+        self.positions = dict(zip(self.robot.joint_names, home, strict=True))
+        self.mode, self.fail_at = mode, fail_at
+        self.goals, self.stopped, self.silent = [], [], False
+        time.sleep(0.1)
+
+    def publish(self):
+        if not self.silent:
+            header = Header(stamp=self.get_clock().now().to_msg())
+            names, values = zip(*self.positions.items(), strict=True)
+            self.publisher.publish(
+                JointState(header=header, name=list(names), position=list(map(float, values)))
+            )
+
+    def decide(self, goal):
+        self.goals.append(goal)
+        failing = len(self.goals) == self.fail_at
+        if failing and self.mode == "slow answer":
+            time.sleep(2 * ANSWER_S)
+        return GoalResponse.REJECT if failing and self.mode == "reject" else GoalResponse.ACCEPT
+
+    def follow(self, handle):
+        result = FollowJointTrajectory.Result()
+        if len(self.goals) == self.fail_at and self.mode != "slow answer":
+            if self.mode == "abort":
+                handle.abort()
+                result.error_code, result.error_string = (
+                    result.PATH_TOLERANCE_VIOLATED,
+                    "the elbow is blocked",
+                )
+                return result
+            if self.mode == "wait":
+                deadline = time.monotonic() + 20
+                while not handle.is_cancel_requested and time.monotonic() < deadline:
+                    time.sleep(0.005)
+                self.stopped.append(time.monotonic())
+                handle.canceled()
+                return result
+        trajectory = handle.request.trajectory
+        self.positions |= dict(zip(trajectory.joint_names, trajectory.points[-1].positions, strict=True))
+        time.sleep(0.05)  # joint states of the end go out before the result
+        handle.succeed()
+        return result
+
+
+class Caller(Node):
+    """Shows the scene and calls ``/pickup``."""
+
+    def __init__(self):
+        super().__init__("caller")
+        self.client = ActionClient(self, Pickup, "/pickup")
+        self.scene_publisher = self.create_publisher(PlanningSceneWorld, "/perception/objects", LATCHED)
+        self.feedback = []
+
+    def show(self, frame="world"):
+        pose = np.eye(4)
+        pose[:3, 3] = CAN
+        table = np.eye(4)
+        table[:3, 3] = (0.7, 0.0, 0.70)
+        can = trimesh.creation.cylinder(radius=0.033, height=0.12)
+        objects = [
+            mesh_object("can", can, pose, frame, time_message(0.0)),
+            box_object("table", (0.8, 0.8, 0.04), table, "world", time_message(0.0)),
+        ]
+        self.scene_publisher.publish(PlanningSceneWorld(collision_objects=objects))
+
+    def send(self, goal):
+        self.feedback = []
+        assert self.client.wait_for_server(10.0)
+        sent = wait(
+            self.client.send_goal_async(goal, lambda message: self.feedback.append(message.feedback.state))
+        )
+        assert sent.accepted
+        return sent
+
+    def pick(self, goal, timeout_s=30.0):
+        response = wait(self.send(goal).get_result_async(), timeout_s)
+        return response.status, response.result
+
+
+def wait(future, timeout_s=10.0):
+    done = threading.Event()
+    future.add_done_callback(lambda _: done.set())
+    assert done.wait(timeout_s), "no answer in time"
+    return future.result()
+
+
+def until(condition, timeout_s=10.0):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def system():
+    rclpy.init(args=["--ros-args", *[part for text in OVERRIDES for part in ("-p", f"executor:{text}")]])
+    robot = RobotModel(robot_urdf(), robot_srdf())
+    executor = MultiThreadedExecutor(num_threads=8)
+    node, fake, caller = ExecutorNode(), FakeRobot(robot), Caller()
+    for each in (node, fake, caller):
+        executor.add_node(each)
+    spinning = threading.Thread(target=executor.spin)
+    spinning.start()
+    caller.show()
+    until(lambda: len(node._scene.objects) == 2)
+    yield fake, caller, node
+    executor.shutdown()
+    spinning.join(5.0)
+    for each in (node, fake, caller):
+        each.destroy_node()
+    rclpy.try_shutdown()
+    assert not spinning.is_alive()
+
+
+@pytest.fixture
+def fake(system):
+    system[0].reset()
+    return system[0]
+
+
+@pytest.fixture
+def caller(system):
+    return system[1]
+
+
+@pytest.fixture
+def goal(fake):
+    return pickup_goal(fake.robot)
+
+
+def pickup_goal(robot, frame="world"):
+    home = robot.named_states["home"]
+    R_world_palm = Rotation.from_euler("xz", [150, -90], degrees=True)
+    T_world_palm = np.eye(4)
+    T_world_palm[:3, :3] = R_world_palm.as_matrix()
+    T_world_palm[:3, 3] = np.add(CAN, (0, 0, 0.035)) - R_world_palm.apply((0.0, -0.06, 0.07))
+    T_tip_palm = inverse_transform(robot.link_pose(home, robot.tip)) @ robot.link_pose(home, "rh_palm")
+    T_frame_tip = T_world_palm @ inverse_transform(T_tip_palm)
+    direction = R_world_palm.apply((0.0, -1.0, 0.0))
+    if frame != "world":
+        T_frame_tip[:3, 3] -= CAN  # the object's axes are the world's
+    message = Grasp(id="can/0")
+    message.grasp_pose = pose_stamped(frame, T_frame_tip, time_message(0.0))
+    message.pre_grasp_posture = posture(robot, [0.0])
+    message.grasp_posture = posture(robot, [0.3, 0.4])
+    message.pre_grasp_approach = translation(direction, frame, 0.1)
+    message.post_grasp_retreat = translation((0.0, 0.0, 1.0), "world", 0.15)
+    goal = Pickup.Goal(target_name="can", group_name="right_arm", support_surface_name="table")
+    goal.possible_grasps = [message]
+    return goal
+
+
+def posture(robot, bends):
+    """Fingers bent; names in an order of their own."""
+    names = list(reversed(robot.hand.names))
+    bent = [name[-1] in "23" and "TH" not in name and "WR" not in name for name in names]
+    points = [JointTrajectoryPoint(positions=[bend * b for b in bent]) for bend in bends]
+    return JointTrajectory(joint_names=names, points=points)
+
+
+def translation(direction, frame, distance):
+    stamped = Vector3Stamped(header=Header(frame_id=frame))
+    stamped.vector.x, stamped.vector.y, stamped.vector.z = map(float, direction)
+    return GripperTranslation(direction=stamped, desired_distance=distance, min_distance=distance)
+
+
+def assert_refused(outcome, code, *texts):
+    status, result = outcome
+    assert result.error_code.val == code, result.error_code.message
+    assert status == 6  # aborted
+    for text in texts:
+        assert text in result.error_code.message
+
+
+def test_lifts_the_object(fake, caller, goal):
+    status, result = caller.pick(goal)
+    assert (status, result.error_code.val) == (4, MoveItErrorCodes.SUCCESS), result.error_code.message
+    assert caller.feedback == ["reach", "approach", "close", "squeeze", "lift"]
+    assert list(result.trajectory_descriptions) == ["reach", "reach", "approach", "close", "squeeze", "lift"]
+    assert len(result.trajectory_stages) == 6
+    assert result.grasp.id == "can/0" and 0 < result.planning_time < 10
+    reached = fake.robot.link_pose(fake.robot.configuration(fake.positions), fake.robot.tip)[:3, 3]
+    pose = goal.possible_grasps[0].grasp_pose.pose.position
+    np.testing.assert_allclose(reached, (pose.x, pose.y, pose.z + 0.15), atol=1e-3)
+    closing = [bool(g.goal_tolerance) and g.goal_tolerance[0].position == -1.0 for g in fake.goals]
+    assert closing == [False, False, False, True, True, False]
+    durations = [duration_seconds(g.trajectory.points[-1].time_from_start) for g in fake.goals]
+    assert all(0.05 < seconds < 10 for seconds in durations)
+
+
+def test_a_grasp_in_the_objects_frame_is_the_same(fake, caller, goal):
+    caller.pick(goal)
+    in_world = fake.goals[2].trajectory.points[-1].positions
+    fake.reset()
+    status, _ = caller.pick(pickup_goal(fake.robot, frame="can"))
+    assert status == 4
+    np.testing.assert_allclose(fake.goals[2].trajectory.points[-1].positions, in_world, atol=1e-4)
+
+
+def test_plan_only_moves_nothing(fake, caller, goal):
+    goal.planning_options.plan_only = True
+    status, result = caller.pick(goal)
+    assert status == 4 and len(result.trajectory_stages) == 6
+    assert fake.goals == []
+
+
+@pytest.mark.parametrize(("fail_at", "stage"), [(1, "reach"), (2, "reach"), (3, "approach"), (6, "lift")])
+@pytest.mark.parametrize(
+    ("mode", "code", "text"),
+    [
+        ("reject", MoveItErrorCodes.CONTROL_FAILED, "rejected a motion of"),
+        ("abort", MoveItErrorCodes.CONTROL_FAILED, "the elbow is blocked (code -4)"),
+        ("wait", MoveItErrorCodes.TIMED_OUT, "it has stopped"),
+        ("slow answer", MoveItErrorCodes.TIMED_OUT, f"did not answer within {ANSWER_S:g} s"),
+    ],
+)
+def test_a_controller_that_fails(fake, caller, goal, mode, code, text, fail_at, stage):
+    fake.reset(mode, fail_at)
+    began = time.monotonic()
+    assert_refused(
+        caller.pick(goal), code, f"{stage} failed.", text, "Arm: rh_forearm at (", "hand: nearest to"
+    )
+    assert time.monotonic() - began < 15
+    assert len(fake.goals) == fail_at
+    assert caller.feedback[-1] == stage
+
+
+def test_the_next_pickup_after_a_failure_succeeds(fake, caller, goal):
+    fake.reset("abort", 3)
+    assert_refused(caller.pick(goal), MoveItErrorCodes.CONTROL_FAILED)
+    fake.reset()
+    assert caller.pick(goal)[0] == 4
+
+
+@pytest.mark.parametrize("fail_at", [1, 2, 3, 4, 5, 6])
+def test_cancel_stops_the_motion_at_every_stage(fake, caller, goal, fail_at):
+    fake.reset("wait", fail_at)
+    handle = caller.send(goal)
+    until(lambda: len(fake.goals) == fail_at)
+    time.sleep(0.05)
+    asked = time.monotonic()
+    wait(handle.cancel_goal_async())
+    response = wait(handle.get_result_async())
+    assert response.status == 5  # cancelled
+    assert response.result.error_code.val == MoveItErrorCodes.PREEMPTED
+    assert "it has stopped" in response.result.error_code.message
+    assert len(fake.stopped) == 1 and fake.stopped[0] - asked < 0.3
+    assert len(fake.goals) == fail_at
+
+
+def test_one_at_a_time(fake, caller, goal):
+    fake.reset("wait", 2)
+    first = caller.send(goal)
+    until(lambda: len(fake.goals) == 2)
+    assert_refused(caller.pick(goal), MoveItErrorCodes.FAILURE, "another pickup is under way")
+    wait(first.cancel_goal_async())
+    assert wait(first.get_result_async()).status == 5
+
+
+def test_joint_states_that_stopped(fake, caller, goal):
+    fake.silent = True
+    time.sleep(0.7)
+    assert_refused(
+        caller.pick(goal), MoveItErrorCodes.ROBOT_STATE_STALE, "s old, allowed 0.5 s", "nothing was moved"
+    )
+    assert fake.goals == []
+
+
+def test_unknown_target_names_those_that_there_are(fake, caller, goal):
+    goal.target_name = "cup"
+    assert_refused(caller.pick(goal), MoveItErrorCodes.INVALID_OBJECT_NAME, "no object 'cup'", "can, table")
+
+
+def test_unknown_support(fake, caller, goal):
+    goal.support_surface_name = "shelf"
+    assert_refused(caller.pick(goal), MoveItErrorCodes.INVALID_OBJECT_NAME, "no object 'shelf'")
+
+
+def test_unknown_group(fake, caller, goal):
+    goal.group_name = "left_arm"
+    assert_refused(
+        caller.pick(goal), MoveItErrorCodes.INVALID_GOAL_CONSTRAINTS, "'left_arm'; valid: 'right_arm'"
+    )
+
+
+def test_no_grasps(fake, caller, goal):
+    goal.possible_grasps = []
+    assert_refused(caller.pick(goal), MoveItErrorCodes.INVALID_GOAL_CONSTRAINTS, "ask /plan_grasp for some")
+
+
+def test_grasp_in_an_unknown_frame(fake, caller, goal):
+    goal.possible_grasps[0].grasp_pose.header.frame_id = "camera_1"
+    texts = ("grasp 'can/0': grasp_pose is in frame 'camera_1'; accepted: world, can, table",)
+    assert_refused(caller.pick(goal), MoveItErrorCodes.INVALID_GOAL_CONSTRAINTS, *texts)
+
+
+def test_direction_in_an_unknown_frame(fake, caller, goal):
+    goal.possible_grasps[0].pre_grasp_approach.direction.header.frame_id = ""
+    text = "pre_grasp_approach is in frame ''; accepted: world, can, table, rh_forearm"
+    assert_refused(caller.pick(goal), MoveItErrorCodes.INVALID_GOAL_CONSTRAINTS, text)
+
+
+def test_posture_that_lacks_joints(fake, caller, goal):
+    wanting = goal.possible_grasps[0].pre_grasp_posture
+    wanting.joint_names = wanting.joint_names[2:]
+    wanting.points[0].positions = wanting.points[0].positions[2:]
+    text = "pre_grasp_posture lacks rh_THJ2, rh_THJ1"
+    assert_refused(caller.pick(goal), MoveItErrorCodes.INVALID_GOAL_CONSTRAINTS, text)
+
+
+def test_grasp_out_of_reach(fake, caller, goal):
+    goal.possible_grasps[0].grasp_pose.pose.position.x += 2.0
+    assert_refused(caller.pick(goal), MoveItErrorCodes.NO_IK_SOLUTION, "out of reach", "nothing was moved")
+    assert fake.goals == []
+
+
+def test_object_in_another_frame(system, fake, caller, goal):
+    caller.show(frame="camera_1")
+    until(lambda: system[2]._scene.objects["can"].header.frame_id == "camera_1")
+    outcome = caller.pick(goal)
+    caller.show()
+    until(lambda: system[2]._scene.objects["can"].header.frame_id == "world")
+    assert_refused(outcome, MoveItErrorCodes.INVALID_GOAL_CONSTRAINTS, "'can' is given in frame 'camera_1'")
