@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 from torch.nn import functional
 
@@ -137,7 +137,7 @@ def save_network(path: Path, network: nn.Module, hand: Hand, **notes: Any) -> No
         name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
         for name, value in network.state_dict().items()
     }
-    save_file(tensors, path, metadata={HEADER: json.dumps(header)})
+    path.write_bytes(save(tensors, metadata={HEADER: json.dumps(header)}))
 
 
 def load_network(name: str, hand: Hand) -> nn.Module:

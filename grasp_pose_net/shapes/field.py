@@ -91,7 +91,7 @@ class SignedDistanceField:
         Returns:
             (B, P) [m], positive outside.
         """
-        values = self._values.to(points)[None]
+        values = self._values.to(points.device)[None]
         origin = torch.as_tensor(self.origin.copy()).to(points)
         index = torch.zeros(len(points), dtype=torch.int64, device=points.device)
         return sample_fields(values, origin[None], points.new_tensor([self.spacing]), index, points)
