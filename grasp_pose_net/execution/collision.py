@@ -149,7 +149,7 @@ def _carrier(robot: RobotModel, scene: Scene, entry: SceneObject) -> tuple[int, 
 
 
 def _shapes(entry: SceneObject) -> Iterator[tuple[str, coal.CollisionGeometry, Array]]:
-    """Kind ("box", "surface" or "hull"), shape and T_object_shape (4, 4) of all that an object is tested by."""
+    """Kind ("box", "surface" or "hull"), shape and T_object_shape (4, 4) of each part of an object."""
     for size, T_object_box in entry.boxes:
         yield "box", coal.Box(*(float(side) for side in size)), T_object_box
     for mesh in entry.meshes:

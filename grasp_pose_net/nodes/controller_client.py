@@ -79,8 +79,8 @@ class ControllerClient:
         if missing := [name for name in self._robot.joint_names if name not in joints]:
             raise ExecutionFailed(
                 Problem.STALE_STATE,
-                f"{self._parameters.joint_states} has not told {len(missing)} of {len(self._robot.joint_names)} "
-                f"joints: {', '.join(missing[:5])}; is the robot's driver or the simulation running?",
+                f"{self._parameters.joint_states} has not told {len(missing)} of "
+                f"{len(self._robot.joint_names)} joints: {', '.join(missing[:5])}; is the robot's driver or the simulation running?",
             )
         now, wall = self._now(), time.monotonic()
         age = max(max(now - joints[n][1], wall - joints[n][2]) for n in self._robot.joint_names)

@@ -73,7 +73,7 @@ def pick_grasp(message: Grasp, scene: Scene, tip: str, hand_joints: Sequence[str
         hand_joints: all joints of the hand, in the order of the result.
 
     Raises:
-        ValueError: an unknown frame, a missing joint or direction; the text names the grasp and what is valid.
+        ValueError: an unknown frame, a missing joint or direction; the text names the grasp.
     """
     frames = {WORLD: np.eye(4), **{entry.name: entry.T_world_object for entry in scene.objects}}
     where = f"grasp {message.id!r}"

@@ -20,7 +20,7 @@ def fingertip(robot, home):
 
 def slab(kind, top, depth_m):
     """Slab of 10 cm below the fingertip, ``depth_m`` too high."""
-    position = top + (0.0, 0.0, depth_m - 0.05)
+    position = np.add(top, (0.0, 0.0, depth_m - 0.05))
     if kind == "box":
         return box("slab", (0.04, 0.04, 0.1), position)
     mesh = trimesh.creation.box((0.04, 0.04, 0.1))
@@ -63,7 +63,7 @@ def test_touch_links_may_touch_and_others_not(robot, home, fingertip, kind):
 @pytest.mark.parametrize("kind", ["box", "mesh"])
 def test_the_arm_keeps_its_clearance(robot, home, kind):
     wrist = robot.link_pose(home, "wrist_1_link")[:3, 3]
-    scene = Scene((slab(kind, wrist + (0.0, 0.0, 0.35), 0.0),))
+    scene = Scene((slab(kind, np.add(wrist, (0.0, 0.0, 0.35)), 0.0),))
     free = [hits(robot, scene, home, clearance_m) is None for clearance_m in (0.0, 0.1, 0.3)]
     assert free == [True, True, False]
 
@@ -90,7 +90,7 @@ def test_a_mesh_is_a_surface_to_the_hand_and_solid_to_the_arm(robot, home):
         walls.append(trimesh.creation.box(size).apply_translation((x, y, 0)))
     bin_mesh = trimesh.util.concatenate(walls)
     bottom_of_forearm = robot.link_pose(home, "rh_wrist")[:3, 3]
-    deep = SceneObject("bin", make_transform(bottom_of_forearm + (0, 0, -0.16)), meshes=(bin_mesh,))
+    deep = SceneObject("bin", make_transform(np.add(bottom_of_forearm, (0, 0, -0.16))), meshes=(bin_mesh,))
     assert set(hits(robot, Scene((deep,)), home)) == {"rh_forearm", "bin"}
     assert hits(robot, Scene((deep,)).allow(["rh_forearm"], "bin"), home) is None
 

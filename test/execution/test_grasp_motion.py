@@ -115,8 +115,9 @@ def test_approach_blocked(robot, home, scene, motion, grasp):
 
 
 def test_lift_blocked_by_what_is_above_the_object(robot, home, scene, grasp):
-    long_can = SceneObject("can", scene["can"].T_world_object, boxes=((np.array([0.06, 0.06, 0.12]), np.eye(4)),
-        (np.array([0.02, 0.9, 0.02]), make_transform((0.0, 0.4, 0.0)))))  # fmt: skip
+    body = (np.array([0.06, 0.06, 0.12]), np.eye(4))
+    bar = (np.array([0.02, 0.9, 0.02]), make_transform((0.0, 0.4, 0.0)))
+    long_can = SceneObject("can", scene["can"].T_world_object, boxes=(body, bar))
     over = box("shelf", (0.02, 0.05, 0.02), scene["can"].T_world_object[:3, 3] + (0.0, 0.8, 0.10))
     blocked = GraspMotion(robot, Scene((scene["table"], long_can, over)), "can", ("table",), CONFIG)
     expect(

@@ -1,4 +1,4 @@
-"""The executor node on real rclpy, with trajectory controllers that succeed, reject, abort, or never answer."""
+"""The executor node on real rclpy, with controllers that succeed, reject, abort, or never answer."""
 
 from __future__ import annotations
 
