@@ -80,7 +80,8 @@ class ControllerClient:
             raise ExecutionFailed(
                 Problem.STALE_STATE,
                 f"{self._parameters.joint_states} has not told {len(missing)} of "
-                f"{len(self._robot.joint_names)} joints: {', '.join(missing[:5])}; is the robot's driver or the simulation running?",
+                f"{len(self._robot.joint_names)} joints: {', '.join(missing[:5])}; "
+                "is the robot's driver or the simulation running?",
             )
         now, wall = self._now(), time.monotonic()
         age = max(max(now - joints[n][1], wall - joints[n][2]) for n in self._robot.joint_names)
