@@ -24,7 +24,6 @@ def demo(
     objects: Annotated[Path | None, typer.Option(help="Folder of meshes; the package's own without it.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="How many objects to pick up.")] = 3,
     seed: Seed = 1,
-    headless: Annotated[bool, typer.Option(help="No window: pictures and video only go to files.")] = True,
     json_file: JsonFile = None,
 ) -> None:
     """Run the whole system in simulation: scan, plan, pick up, lift.
@@ -51,9 +50,11 @@ def plan(
 
     Example: grasp-pose-net plan models/objects/mug.ply --image mug.png
     """
+    from grasp_pose_net.inference import PlannerConfig
     from grasp_pose_net.reports import plan_report
 
-    report = plan_report(meshes, hand=hand, network=network, rotations=rotations, image=image, echo=typer.echo)
+    config = PlannerConfig(network=network, rotations=rotations)
+    report = plan_report(meshes, hand=hand, config=config, image=image, echo=typer.echo)
     _write_json(report, json_file)
     if all(entry["failure"] for entry in report["objects"]):
         raise typer.Exit(1)

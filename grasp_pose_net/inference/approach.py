@@ -86,7 +86,7 @@ def _clearance(
     B, O, D = poses.shape
     kinematics = Kinematics(hand, dtype=torch.float32)
     spheres = kinematics.points(torch.as_tensor(poses.reshape(B * O, D), dtype=torch.float32), hand.spheres)
-    radius = torch.as_tensor(hand.spheres.radius, dtype=torch.float32)
+    radius = torch.tensor(hand.spheres.radius, dtype=torch.float32)
     back = -torch.linspace(0.0, distance_m, STEPS)[:, None] * torch.as_tensor(directions, dtype=torch.float32)[:, :, None]
     # (B, A, O, K, S, 3): every sphere of every opening at every step of every direction
     centres = spheres.reshape(B, 1, O, 1, -1, 3) + back[:, :, None, :, None, :]

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rclpy
 from geometry_msgs.msg import PoseArray
 from moveit_msgs.action import Pickup
@@ -17,7 +24,7 @@ from moveit_msgs.msg import Grasp, MoveItErrorCodes, PlanningSceneWorld
 from moveit_msgs.srv import GraspPlanning
 from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionClient
-from rclpy.executors import MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
@@ -25,17 +32,27 @@ from rclpy.task import Future
 from rich.console import Console
 from std_srvs.srv import Trigger
 
-from grasp_pose_net.bringup import Runner
+from grasp_pose_net.bringup import NODES, Runner
 from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
+from grasp_pose_net.execution import ExecutionFailed, MotionConfig, PlanningFailed, RobotModel, shake
+from grasp_pose_net.geometry import Array
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.models import share_dir
+from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.nodes.controller_client import ControllerClient, ControllerParameters
 from grasp_pose_net.nodes.grasp_messages import pose_vector
+from grasp_pose_net.nodes.messages import stamp_seconds
 from grasp_pose_net.nodes.qos import LATCHED
 from grasp_pose_net.nodes.scene import Target, target_from_message
+from grasp_pose_net.reports import entry, grasp_figures, report
+from grasp_pose_net.simulation.lift_trial import HOLD_S, judge_lift
+from grasp_pose_net.simulation.picture import draw_grasp
 
-READY_TIMEOUT_S = 120.0
+# Compiling the kernels takes a minute or two on two cores, once.
+READY_TIMEOUT_S = 400.0
 CALL_TIMEOUT_S = 60.0
 PICKUP_TIMEOUT_S = 180.0
+# The lift trial's word for a pick-up that ended in one of its stages.
+FAILURE_OF_STAGE = {"reach": "reach", "approach": "reach", "close": "grasp", "squeeze": "grasp", "lift": "lift"}
 
 
 class DemoClient(Node):
@@ -47,7 +64,7 @@ class DemoClient(Node):
         Args:
             check: raises when one of the node processes is gone.
         """
-        super().__init__("grasp_demo")
+        super().__init__("grasp_demo", parameter_overrides=[Parameter("use_sim_time", value=True)])
         self._check = check
         self.reset_client = self.create_client(Trigger, "/simulation/reset")
         self.parameters_client = self.create_client(SetParameters, "/simulation/set_parameters")
@@ -67,8 +84,8 @@ class DemoClient(Node):
             self.parameters_client, self.reset_client, self.capture_client, self.refine_client, self.plan_client,
         ]  # fmt: skip
         for client in clients:
-            self._wait(client.service_is_ready, READY_TIMEOUT_S, f"service {client.srv_name}")
-        self._wait(self.pickup_client.server_is_ready, READY_TIMEOUT_S, "action /pickup")
+            self.wait(client.service_is_ready, READY_TIMEOUT_S, f"service {client.srv_name}")
+        self.wait(self.pickup_client.server_is_ready, READY_TIMEOUT_S, "action /pickup")
 
     def call(self, client: Any, request: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """Answer of a service."""
@@ -99,13 +116,262 @@ class DemoClient(Node):
 
     def result(self, future: Future, timeout_s: float, what: str) -> Any:
         """Result of a future."""
-        self._wait(future.done, timeout_s, what)
+        self.wait(future.done, timeout_s, what)
         return future.result()
 
-    def _wait(self, ready: Callable[[], bool], timeout_s: float, what: str) -> None:
+    def wait(self, ready: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Wait for a condition.
+
+        Raises:
+            ExecutionError: it did not come true in time, or a node has died; the text names it.
+        """
         deadline = time.monotonic() + timeout_s
         while not ready():
             self._check()
             if time.monotonic() > deadline:
                 raise ExecutionError(f"waited {timeout_s:g} s for {what}; see the nodes' logs")
             time.sleep(0.02)
+
+
+class Track:
+    """Height of the object's centre of mass over time, from the simulation's own truth."""
+
+    def __init__(self, node: Node) -> None:
+        """Begin to record."""
+        self._node = node
+        self._samples: list[tuple[float, float]] = []
+        self._subscription = node.create_subscription(PoseArray, "/simulation/object_poses", self._take, 50)
+
+    def _take(self, message: PoseArray) -> None:
+        self._samples.append((stamp_seconds(message.header.stamp), message.poses[0].position.z))
+
+    @property
+    def now(self) -> float:
+        """Time of the newest sample [s]; minus infinity before the first."""
+        return self._samples[-1][0] if self._samples else -np.inf
+
+    def arrays(self) -> tuple[Array, Array]:
+        """Times (N,) [s] and heights (N,) [m]."""
+        times, heights = np.array(self._samples).T
+        return times, heights
+
+    def close(self) -> None:
+        """Stop recording."""
+        self._node.destroy_subscription(self._subscription)
+
+
+@dataclass
+class Episode:
+    """What one episode has found so far; becomes an entry of the report."""
+
+    number: int
+    name: str = ""
+    failure: str | None = None
+    reason: str = ""
+    figures: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def entry(self) -> dict[str, Any]:
+        """The report's entry."""
+        known = {"episode": self.number, "lift_success": self.failure is None, "failure": self.failure}
+        return entry(self.name, **known, reason=self.reason, seconds=self.seconds, **self.figures)
+
+
+class StageFailure(GraspPoseNetError):
+    """An episode ends as a failure of a stage: the system's answer was no, which is a result and no error."""
+
+    def __init__(self, stage: str, text: str) -> None:
+        """Name the stage and say why."""
+        super().__init__(text)
+        self.stage = stage
+
+
+class Demo:
+    """Runs episodes and tells the user what happens."""
+
+    def __init__(self, client: DemoClient, folder: Path, console: Console) -> None:
+        """Load what judges the grasps.
+
+        Args:
+            client: asks the nodes.
+            folder: place for pictures and videos.
+            console: takes what happens, line by line.
+        """
+        self._client, self._root, self._console = client, folder, console
+        self._folder = folder
+        self._hand = Hand.load("shadow")
+        self._robot = RobotModel(robot_urdf(), robot_srdf())
+        self._controllers = ControllerClient(client, self._robot, ControllerParameters())
+
+    def run(self, number: int, count: int) -> dict[str, Any]:
+        """One episode; whatever the system's answer, it ends as an entry of the report."""
+        episode = Episode(number)
+        item = json.loads(self._client.trigger(self._client.reset_client))
+        episode.name = item["object"]
+        self._say(f"\n[bold]Episode {number + 1} of {count}: {episode.name}[/], {item['mass_kg']:.2f} kg")
+        self._folder = self._root / f"{number + 1:02d}_{episode.name}"
+        self._folder.mkdir()
+        self._client.set_simulation(video=str(self._folder / "episode.mp4"))
+        track = Track(self._client)
+        try:
+            self._perceive(episode)
+            target, grasps = self._plan(episode)
+            used = self._pick_up(episode, target, grasps)
+            self._measure(episode, target, used)
+            self._trial(track)
+        except StageFailure as failure:
+            episode.failure, episode.reason = failure.stage, str(failure)
+        finally:
+            track.close()
+            self._client.set_simulation(video="")
+        verdict = "[green]lifted, held and shaken[/]" if episode.failure is None else f"[red]failed: {episode.failure}[/]"
+        self._say(f"  verdict  {verdict}{'. ' + episode.reason if episode.reason else ''}")
+        return episode.entry()
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False)
+
+    def _perceive(self, episode: Episode) -> None:
+        answer = self._client.call(self._client.capture_client, Trigger.Request())
+        self._say(f"  capture  {answer.message}")
+        if not answer.success:
+            raise StageFailure("perception", answer.message)
+        if found := re.search(r"perception (\d+) ms", answer.message):
+            episode.seconds["perception"] = int(found[1]) * 1e-3
+
+    def _plan(self, episode: Episode) -> tuple[Target, list[Grasp]]:
+        answer = self._client.call(self._client.plan_client, GraspPlanning.Request())
+        text = answer.error_code.message
+        self._say(f"  plan     {text}")
+        for stage in ("forward", "refinement", "plan"):
+            if found := re.search(rf"\b{stage} (\d+) ms", text):
+                episode.seconds[stage] = int(found[1]) * 1e-3
+        if answer.error_code.val != MoveItErrorCodes.SUCCESS:
+            raise StageFailure("plan", text)
+        name = answer.grasps[0].id.rpartition("/")[0]
+        scene = self._client.scene.collision_objects if self._client.scene else []
+        target = target_from_message(next(entry for entry in scene if entry.id == name))
+        self._draw(target, answer.grasps[0])
+        return target, answer.grasps
+
+    def _draw(self, target: Target, grasp: Grasp) -> None:
+        """Picture of the proposed grasp on the perceived object."""
+        draw_grasp(self._hand, pose_vector(self._hand, grasp, target.T_frame_object), target.mesh, self._folder / "grasp.png")
+
+    def _pick_up(self, episode: Episode, target: Target, grasps: list[Grasp]) -> Grasp:
+        client = self._client.pickup_client
+        goal = Pickup.Goal(target_name=target.name, possible_grasps=grasps)
+        stages: list[str] = []
+
+        def feedback(message: Any) -> None:
+            stages.append(message.feedback.state)
+            self._say(f"  pickup   {stages[-1]}")
+
+        handle = self._client.result(client.send_goal_async(goal, feedback), CALL_TIMEOUT_S, "/pickup to accept the goal")
+        if not handle.accepted:
+            raise StageFailure("reach", "/pickup rejected the goal")
+        result = self._client.result(handle.get_result_async(), PICKUP_TIMEOUT_S, "the end of /pickup").result
+        if result.error_code.val != MoveItErrorCodes.SUCCESS:
+            raise StageFailure(FAILURE_OF_STAGE.get(stages[-1] if stages else "", "reach"), result.error_code.message)
+        return result.grasp
+
+    def _measure(self, episode: Episode, target: Target, grasp: Grasp) -> None:
+        """Figures of the grasp that was used, on the perceived object."""
+        x = pose_vector(self._hand, grasp, target.T_frame_object)
+        episode.figures = {**grasp_figures(self._hand, target.mesh, x), "grasp": grasp.id}
+
+    def _trial(self, track: Track) -> None:
+        """Hold, shake, and judge by the object's own track."""
+        self._say("  trial    hold 3 s, shake ±3 cm along x, y and z")
+        held = track.now + HOLD_S + 0.2
+        self._client.wait(lambda: track.now > held, CALL_TIMEOUT_S, "the hold to pass")
+        state = self._robot.configuration(self._controllers.joint_state().positions)
+        config = MotionConfig(velocity_scale=1.0, acceleration_scale=1.0)
+        try:
+            motion = shake(
+                self._robot.chain, self._robot.arm.names, state[self._robot.arm.indices], config.arm_limits(self._robot)
+            )
+            self._controllers.execute(motion, may_stop_short=False, cancelled=lambda: False)
+        except (PlanningFailed, ExecutionFailed) as error:
+            raise StageFailure("shake", str(error)) from error
+        shaken = track.now
+        self._client.wait(lambda: track.now > shaken + 0.1, CALL_TIMEOUT_S, "the object's pose after the shake")
+        verdict = judge_lift(*track.arrays(), shaken)
+        if not verdict.success:
+            raise StageFailure(verdict.failure, f"rose to {verdict.height_m:.2f} m")
+
+
+def run_demo(*, objects: Path | None, episodes: int, seed: int) -> dict[str, Any]:
+    """Start the five nodes, run the episodes, and stop everything.
+
+    Args:
+        objects: mesh or folder of meshes; None for the package's own.
+        episodes: how many.
+        seed: decides objects, places and camera errors.
+
+    Returns:
+        The report, which also lies in the run's folder.
+
+    Raises:
+        GraspPoseNetError: a node died or did not answer.
+    """
+    console = Console()
+    folder = Path("runs") / "demo" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    place = "" if objects is None else str(objects.resolve())
+    parameters = {node.name: node.overrides(True, "auto", place) for node in NODES}
+    parameters["simulation"]["seed"] = seed
+    with Runner(folder.resolve() / "logs", parameters) as runner:
+        domain = " ".join(f"{name}={os.environ[name]}" for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"))
+        console.print(f"starting {', '.join(runner.pids)}; logs in {runner.folder}", highlight=False)
+        console.print(f"to talk to them from another terminal: export {domain}", highlight=False, soft_wrap=True)
+        with spinning(lambda: DemoClient(runner.check)) as client:
+            client.wait_until_ready()
+            demo = Demo(client, folder.resolve(), console)
+            entries = [demo.run(number, episodes) for number in range(episodes)]
+    result = report(entries)
+    (folder / "report.json").write_text(json.dumps(result, indent=1) + "\n")
+    _conclude(console, folder, result)
+    return result
+
+
+@contextmanager
+def spinning(make_client: Callable[[], DemoClient]) -> Iterator[DemoClient]:
+    """A client whose callbacks run in the background; Ctrl-C reaches the main thread as KeyboardInterrupt."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    executor = MultiThreadedExecutor(num_threads=2)
+    client = make_client()
+    executor.add_node(client)
+
+    def spin() -> None:
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    try:
+        yield client
+    finally:
+        executor.shutdown(timeout_sec=1.0)
+        rclpy.try_shutdown()
+        thread.join(timeout=1.0)
+
+
+def _conclude(console: Console, folder: Path, result: dict[str, Any]) -> None:
+    """Copy the pictures of the first lifted episode to the top, and say what was done and where it lies."""
+    entries = result["objects"]
+    lifted = [e for e in entries if e["lift_success"]]
+    shown = (lifted or entries)[0]
+    for name in ("grasp.png", "episode.mp4"):
+        source = folder / f"{shown['episode'] + 1:02d}_{shown['name']}" / name
+        if source.exists():
+            shutil.copyfile(source, folder / name)
+    seconds = result["summary"]["seconds"]["plan"]
+    console.print(f"\n[bold]{len(lifted)} of {len(entries)} objects lifted[/]", highlight=False)
+    if seconds["p50"] is not None:
+        console.print(f"plan: p50 {seconds['p50']:.2f} s, p95 {seconds['p95']:.2f} s", highlight=False)
+    for name in ("report.json", "grasp.png", "episode.mp4"):
+        if (folder / name).exists():
+            console.print(f"  {folder / name}", highlight=False, soft_wrap=True)
