@@ -1,10 +1,10 @@
-"""Compute the SRDF's disabled collision pairs by sampling, like MoveIt's set-up assistant; groups and states stay as they are.
+"""Compute the SRDF's disabled collision pairs by sampling; groups and states stay as they are.
 
     python scripts/make_srdf.py [models/robots/ur10_shadow/ur10_shadow.srdf]
 
 A pair of links is disabled as
-  Adjacent  one joint joins them (links without shapes between them do not count), or two whose axes meet in one point,
-  Default   they touch with every joint at its neutral posture, where a robot of touching primitives is known to be fine,
+  Adjacent  one joint joins them (links without shapes do not count), or two whose axes meet in one point,
+  Default   they touch with every joint at zero, where the robot is known to be fine,
   Never     no sample brought them within 1 cm of each other.
 """
 

@@ -1,6 +1,7 @@
-"""Node ``simulation``: physics, cameras and controllers of :mod:`grasp_pose_net.simulation` on topics and actions.
+"""Node ``simulation``: physics, cameras and controllers of the library's world on topics and actions.
 
-Three kinds of threads: one steps the physics, one draws (a graphics context belongs to its thread), the executor's serve
+Three kinds of threads: one steps the physics, one draws (a graphics context belongs to its thread), the
+executor's serve
 requests. Whoever touches the world holds the lock; what is drawn is a copy of the state.
 """
 
@@ -140,6 +141,7 @@ class SimulationNode(Node):
         self._world = World(self._config, self._next_episode())
         self._broken = False
         self._stop = threading.Event()
+        self._clouds_asked = threading.Event()
         self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING_JOBS)
         self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
         self._joint_publisher = self.create_publisher(JointState, "/joint_states", 10)
@@ -248,9 +250,11 @@ class SimulationNode(Node):
             return self._world.time
 
     def _draw(self, what: str, now: float) -> None:
-        """Ask the studio for clouds or a picture of the present state; clouds are left out where it is behind."""
-        if what == CLOUDS and not self._jobs.empty():
-            return
+        """Ask the studio for clouds or a picture of the present state; clouds only once at a time."""
+        if what == CLOUDS:
+            if self._clouds_asked.is_set():
+                return
+            self._clouds_asked.set()
         with self._lock:
             simulation = self._world.simulation
             job = Job(what, now, simulation.model, simulation.data.qpos.copy())
@@ -309,6 +313,7 @@ class SimulationNode(Node):
         while (job := self._jobs.get()) is not None:
             try:
                 if job.what == CLOUDS:
+                    self._clouds_asked.clear()
                     self._publish_clouds(studio, job)
                 elif job.what == FINISH:
                     studio.finish_video()

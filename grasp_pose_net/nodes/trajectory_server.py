@@ -105,7 +105,8 @@ class TrajectoryServer:
         if len(goal.trajectory.times) and start + goal.trajectory.duration < now:
             return Outcome(
                 ResultCode.OLD_HEADER_TIMESTAMP,
-                f"the trajectory starts at {start:.3f} s and takes {goal.trajectory.duration:.3f} s, but it is {now:.3f} s",
+                f"the trajectory starts at {start:.3f} s and takes {goal.trajectory.duration:.3f} s, "
+                f"but it is {now:.3f} s",
             )
         return self._controller.start(goal, start, self._world.positions(self._name))
 
@@ -157,7 +158,8 @@ def trajectory_from_message(message: JointTrajectory) -> Trajectory:
     """Points of a trajectory message, columns in the order of its joint names; efforts are not used.
 
     Raises:
-        ValueError: a point does not have one position per joint, or velocities or accelerations not for all or none.
+        ValueError: a point does not have one position per joint, or velocities or accelerations not for all
+            or none.
     """
     joints = len(message.joint_names)
     times = np.array([duration_seconds(point.time_from_start) for point in message.points])
@@ -180,7 +182,7 @@ def trajectory_from_message(message: JointTrajectory) -> Trajectory:
 
 
 def _tolerances(messages: Sequence[JointTolerance], names: Sequence[str], default: float) -> Array:
-    """Position tolerance per joint: zero in a message means the default, negative means any, as control_msgs says."""
+    """Position tolerance per joint; as control_msgs says, zero means the default, negative means any."""
     tolerances = dict.fromkeys(names, default or np.inf)
     for message in messages:
         if message.name not in tolerances:

@@ -1,6 +1,7 @@
 """Depth cameras around the table: where they are, what a pixel sees, and the point cloud of a depth image.
 
-Optical frames follow REP-103: z forward, x right, y down. A depth is the z coordinate there, not the distance.
+Optical frames follow REP-103: z forward, x right, y down. A depth is the z coordinate there, not the
+distance.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def camera_ring(config: CameraConfig, centre: Array) -> dict[str, Array]:
 
 
 def look_at(eye: Array, target: Array) -> Array:
-    """``T_world_optical`` of an upright camera at ``eye`` (3,) that looks at ``target`` (3,) [m], world frame."""
+    """``T_world_optical`` of an upright camera at ``eye`` (3,) [m] that looks at ``target`` (3,) [m]."""
     forward = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(forward, [0.0, 0.0, 1.0])
     right /= np.linalg.norm(right)

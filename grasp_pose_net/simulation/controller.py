@@ -1,6 +1,7 @@
 """A joint trajectory controller as ``control_msgs/action/FollowJointTrajectory`` describes it, without ROS.
 
-The owner calls :meth:`TrajectoryController.update` before every control step, always from the same thread that starts
+The owner calls :meth:`TrajectoryController.update` before every control step, always from the same thread
+that starts
 and stops goals, or under one lock.
 """
 
@@ -56,7 +57,8 @@ class Goal:
     Attributes:
         names: the goal's joints, all of the controller's in any order.
         trajectory: its points, columns in the order of ``names``.
-        path_tolerance: (J,) largest position error on the way [rad], in the order of ``names``; infinity for any.
+        path_tolerance: (J,) largest position error on the way [rad], in the order of ``names``; infinity for
+            any.
         goal_tolerance: (J,) largest position error at the end [rad], likewise.
         goal_time_s: how long after the trajectory's end the goal may be reached.
     """
@@ -70,7 +72,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the joints of a running goal should be, are, and by how much they differ; (J,) each [rad, rad/s]."""
+    """Where the joints of a running goal should be and are; (J,) each [rad, rad/s]."""
 
     desired: Array
     desired_velocity: Array
@@ -177,7 +179,8 @@ class TrajectoryController:
             return None
         return Outcome(
             code,
-            f"{self.names[worst]} was off by {error[worst]:.4f} rad {where}, allowed are {tolerance[worst]:.4f} rad",
+            f"{self.names[worst]} was off by {error[worst]:.4f} rad {where}, "
+            f"allowed are {tolerance[worst]:.4f} rad",
         )
 
     def _joint_problem(self, names: Sequence[str]) -> str:

@@ -33,12 +33,14 @@ class LiftVerdict:
 def judge_lift(times: Array, heights: Array, shake_end: float) -> LiftVerdict:
     """Judge one trial.
 
-    The object must rise at least ``LIFT_M`` above its first height, stay so for ``HOLD_S``, and be so after the shake.
+    The object must rise at least ``LIFT_M`` above its first height, stay so for ``HOLD_S``, and be so after
+    the shake.
 
     Args:
         times: (N,) seconds, rising; the first sample is the object at rest on the table.
         heights: (N,) height of the centre of mass [m], any frame with z up.
-        shake_end: time at which the shake was over [s]; infinity where there was none, which is a failed ``shake``.
+        shake_end: time at which the shake was over [s]; infinity where there was none, which is a failed
+            ``shake``.
 
     Raises:
         ValueError: the arrays do not fit, or there is no sample.

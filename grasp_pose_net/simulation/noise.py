@@ -69,7 +69,8 @@ def _edge_pixels(
 def _cos_incidence(depth: DepthImage, focal_px: float) -> NDArray[np.float32]:
     """Cosine (H, W) of the angle between surface normal and ray; steps in depth do not count as slope.
 
-    With Z(u, v) the normal is n = (-f Z_u, -f Z_v, Z + u Z_u + v Z_v) and the ray r = (u / f, v / f, 1), so n · r = Z.
+    With Z(u, v) the normal is n = (-f Z_u, -f Z_v, Z + u Z_u + v Z_v) and the ray r = (u / f, v / f, 1), so n
+    · r = Z.
     """
     slope_v, slope_u = (_flatter_difference(depth, axis) for axis in (0, 1))
     height, width = depth.shape

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from numpy.typing import NDArray
 
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.shapes import load_mesh
@@ -90,7 +91,7 @@ def cache_dir() -> Path:
     return Path(root) / "grasp_pose_net"
 
 
-def _decompose(vertices: Array, faces: Array) -> list[tuple[Array, Array]]:
+def _decompose(vertices: Array, faces: NDArray[np.int32]) -> list[tuple[Array, Array]]:
     import coacd
 
     coacd.set_log_level("error")

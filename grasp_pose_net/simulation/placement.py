@@ -35,7 +35,8 @@ def stable_poses(mesh: trimesh.Trimesh) -> tuple[Array, Array]:
         mesh: object in its own frame [m].
 
     Returns:
-        Rotations (S, 3, 3) that turn the mesh so that it stands on its lowest points, and their probabilities (S,).
+        Rotations (S, 3, 3) that turn the mesh so that it stands on its lowest points, and their probabilities
+        (S,).
     """
     hull = mesh.convex_hull
     hull.density, hull.center_mass = 1.0, np.zeros(3)  # the object's own centre of mass, not the hull's

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,13 +13,25 @@ from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.simulation.trajectory import JointLimits
 
 
+@lru_cache
+def read_urdf(robot: str) -> ET.Element:
+    """The robot's URDF, expanded once; not to be modified."""
+    return ET.fromstring(models.robot_urdf(robot))
+
+
+@lru_cache
+def read_srdf(robot: str) -> ET.Element:
+    """The robot's SRDF, read once; not to be modified."""
+    return ET.fromstring(models.robot_srdf(robot))
+
+
 def joint_limits(robot: str, names: Sequence[str]) -> JointLimits:
     """Limits of the named joints, in their order.
 
     Raises:
         ConfigError: the URDF has no such joint, or no limits for it.
     """
-    urdf = ET.fromstring(models.robot_urdf(robot))
+    urdf = read_urdf(robot)
     limits = {joint.attrib["name"]: joint.find("limit") for joint in urdf.findall("joint")}
     rows = []
     for name in names:
@@ -45,7 +58,7 @@ def group_joints(robot: str, group: str, moving: Sequence[str]) -> tuple[str, ..
     names = {joint.attrib["name"] for joint in entry.findall("joint")}
     chain = entry.find("chain")
     if chain is not None:
-        urdf = ET.fromstring(models.robot_urdf(robot))
+        urdf = read_urdf(robot)
         above = {_link(joint, "child"): joint for joint in urdf.findall("joint")}
         link = chain.attrib["tip_link"]
         while link != chain.attrib["base_link"]:
@@ -65,11 +78,7 @@ def named_state(robot: str, group: str, state: str) -> dict[str, float]:
 
 
 def _named(robot: str, tag: str, name: str, group: str | None = None) -> ET.Element:
-    entries = [
-        e
-        for e in ET.fromstring(models.robot_srdf(robot)).findall(tag)
-        if group in (None, e.attrib.get("group"))
-    ]
+    entries = [e for e in read_srdf(robot).findall(tag) if group in (None, e.attrib.get("group"))]
     for entry in entries:
         if entry.attrib["name"] == name:
             return entry

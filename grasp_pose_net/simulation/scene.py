@@ -5,6 +5,7 @@ Geom groups: 1 robot as seen, 2 scenery and objects as seen, 3 collision shapes 
 
 from __future__ import annotations
 
+import copy
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,9 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
-from grasp_pose_net import models
 from grasp_pose_net.geometry import Array, split_transform
 from grasp_pose_net.simulation.objects import SimObject
+from grasp_pose_net.simulation.robot_files import read_srdf, read_urdf
 
 COLLISION_GROUP = 3
 VIDEO_CAMERA = "video"
@@ -22,7 +23,7 @@ VIDEO_CAMERA = "video"
 
 @dataclass(frozen=True, kw_only=True)
 class SceneConfig:
-    """What stands where, and how it touches. World frame: z up, floor at z = 0, robot base above the origin."""
+    """What stands where, and how it touches. World: z up, floor at z = 0, robot above the origin."""
 
     robot: str = field(default="ur10_shadow", metadata={"doc": "folder of models/robots"})
     table_center_m: tuple[float, float] = field(
@@ -77,7 +78,7 @@ def build_scene(
 
 
 def _robot(config: SceneConfig) -> mujoco.MjSpec:
-    urdf = ET.fromstring(models.robot_urdf(config.robot))
+    urdf = copy.deepcopy(read_urdf(config.robot))
     # by default MuJoCo's importer drops visual shapes and fuses links without joints
     options = ET.SubElement(ET.SubElement(urdf, "mujoco"), "compiler")
     options.attrib.update(discardvisual="false", fusestatic="false", strippath="false")
@@ -88,7 +89,7 @@ def _robot(config: SceneConfig) -> mujoco.MjSpec:
     for geom in spec.geoms:
         if geom.contype:
             geom.group = COLLISION_GROUP
-    _exclude_contacts(spec, ET.fromstring(models.robot_srdf(config.robot)), urdf)
+    _exclude_contacts(spec, read_srdf(config.robot))
     _actuate(spec, config)
     return spec
 
@@ -114,7 +115,7 @@ def _merge_capsules(spec: mujoco.MjSpec, body: mujoco.MjsBody) -> None:
                 spec.delete(sphere)
 
 
-def _exclude_contacts(spec: mujoco.MjSpec, srdf: ET.Element, urdf: ET.Element) -> None:
+def _exclude_contacts(spec: mujoco.MjSpec, srdf: ET.Element) -> None:
     """No contact between links that the SRDF lets touch."""
     bodies = {body.name for body in spec.bodies}
     pairs = {(d.attrib["link1"], d.attrib["link2"]) for d in srdf.findall("disable_collisions")}
@@ -124,7 +125,7 @@ def _exclude_contacts(spec: mujoco.MjSpec, srdf: ET.Element, urdf: ET.Element) -
 
 
 def _actuate(spec: mujoco.MjSpec, config: SceneConfig) -> None:
-    """Position control of every joint: a stiff arm and wrist, soft fingers whose last two joints move together."""
+    """Position control: a stiff arm and wrist, soft fingers whose last two joints move together."""
     for joint in spec.joints:
         name, effort = joint.name, float(joint.actfrcrange[1])
         finger = name.startswith("rh_") and "WRJ" not in name
@@ -145,6 +146,8 @@ def _actuate(spec: mujoco.MjSpec, config: SceneConfig) -> None:
                 mujoco.mjtObj.mjOBJ_JOINT,
             )
             coupling.data[:2] = [0, 1]  # q(J1) = 0 + 1 q(J2)
+            # the default gives way: it is scaled by the finger's inertia, the motors' stiffness is not
+            coupling.solref, coupling.solimp = [0.005, 1], [0.999, 0.9999, 0.001, 0.5, 2]
 
 
 def _physics(spec: mujoco.MjSpec, config: SceneConfig) -> None:

@@ -48,7 +48,8 @@ class Simulation:
         self.lower, self.upper = np.array([joint.range for joint in joints]).T
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
         self._qvel = np.array([joint.dofadr[0] for joint in joints])
-        # force = kp (ctrl - q) - kv v; adding kv / kp times the wanted velocity to ctrl lets it follow without lag
+        # force = kp (ctrl - q) - kv v; adding kv / kp times the wanted velocity to ctrl lets it follow
+        # without lag
         self._lead_s = self.model.actuator_biasprm[:, 2] / self.model.actuator_biasprm[:, 1]
         mujoco.mj_forward(self.model, self.data)
 

@@ -1,4 +1,4 @@
-"""Joint trajectories: piecewise polynomials through timed points, linear, cubic or quintic by what the points give."""
+"""Joint trajectories: polynomials between timed points; linear, cubic or quintic by what these give."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Trajectory:
         return float(self.times[-1])
 
     def starting_at(self, position: Array) -> Trajectory:
-        """The same trajectory with ``position`` (J,), at rest, put before its first point where that has a time above zero."""
+        """The same trajectory, with ``position`` (J,) at rest put first unless a point has time zero."""
         if self.times[0] <= 0:
             return self
 
@@ -48,7 +48,7 @@ class Trajectory:
         )
 
     def sample(self, time: float) -> tuple[Array, Array]:
-        """Position (J,) and velocity (J,) at a time; before the first and after the last point the joints stand still."""
+        """Position (J,) and velocity (J,) at a time; the joints stand still before and after the points."""
         after = int(np.searchsorted(self.times, time, side="right"))
         if after == 0 or after == len(self.times):
             return self.positions[0 if after == 0 else -1], np.zeros(self.positions.shape[1])
@@ -60,7 +60,7 @@ class Trajectory:
         return powers @ coefficients, slopes @ coefficients[1:]
 
     def _coefficients(self, after: int, span: float) -> Array:
-        """Polynomial coefficients (degree + 1, J) in s from 0 to 1 of the segment that ends at point ``after``."""
+        """Coefficients (degree + 1, J) in s from 0 to 1 of the segment that ends at point ``after``."""
         p0, p1 = self.positions[after - 1 : after + 1]
         if self.velocities is None:
             return np.stack([p0, p1 - p0])
@@ -102,7 +102,7 @@ def trajectory_problem(trajectory: Trajectory, names: Sequence[str], limits: Joi
     if len(times) == 0:
         return "the trajectory has no points"
     if not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) <= 0).any():
-        return f"the times of the points must rise strictly from zero or above, got {np.round(times, 4).tolist()}"
+        return f"the points' times must rise strictly, from zero or above, got {np.round(times, 4).tolist()}"
     for what in ("positions", "velocities", "accelerations"):
         values = getattr(trajectory, what)
         if values is not None and not np.isfinite(values).all():
@@ -114,22 +114,21 @@ def trajectory_problem(trajectory: Trajectory, names: Sequence[str], limits: Joi
     if problem := _outside(np.array([position for position, _ in sampled]), names, limits):
         return f"between its points, {problem}"
     speed = np.abs([velocity for _, velocity in sampled]) / limits.velocity
-    worst = np.unravel_index(speed.argmax(), speed.shape)
-    if speed[worst] > 1.01:
+    j = int(speed.max(0).argmax())
+    if speed[:, j].max() > 1.01:
         return (
-            f"{names[worst[1]]} would move at {speed[worst] * limits.velocity[worst[1]]:.3f} rad/s, its limit is "
-            f"{limits.velocity[worst[1]]:.3f} rad/s; give the points more time"
+            f"{names[j]} would move at {speed[:, j].max() * limits.velocity[j]:.3f} rad/s, "
+            f"its limit is {limits.velocity[j]:.3f} rad/s; give the points more time"
         )
     return ""
 
 
 def _outside(positions: Array, names: Sequence[str], limits: JointLimits) -> str:
     excess = np.maximum(limits.lower - positions, positions - limits.upper)
-    worst = np.unravel_index(excess.argmax(), excess.shape)
-    if excess[worst] <= 1e-3:
+    point, j = (int(i) for i in np.unravel_index(excess.argmax(), excess.shape))
+    if excess[point, j] <= 1e-3:
         return ""
-    j = worst[1]
     return (
-        f"{names[j]} would be at {positions[worst]:.4f} rad, outside its limits "
+        f"{names[j]} would be at {positions[point, j]:.4f} rad, outside its limits "
         f"[{limits.lower[j]:.4f}, {limits.upper[j]:.4f}]"
     )

@@ -1,4 +1,4 @@
-"""The whole stand-in for a laboratory: episodes with one object on the table, two joint controllers, several cameras."""
+"""The whole stand-in for a laboratory: one object per episode, two joint controllers, several cameras."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Episode:
 
 
 class World:
-    """Runs one episode after the other; its time never goes back. Not safe for use by several threads at once."""
+    """Runs one episode after the other; its time never goes back. Not safe for several threads at once."""
 
     def __init__(self, config: WorldConfig, episode: Episode) -> None:
         """Start with an episode from :func:`prepare_episode`."""
@@ -118,7 +118,7 @@ class World:
 
 
 def prepare_episode(config: WorldConfig, files: list[Path], seed: int, number: int) -> Episode:
-    """Build the scene of an episode and let its object come to rest; the same arguments give the same episode.
+    """Build an episode's scene and let its object come to rest; the same arguments give the same episode.
 
     Args:
         config: the world.
@@ -152,8 +152,11 @@ def true_cameras(config: WorldConfig, rng: np.random.Generator) -> list[CameraVi
         CameraView(name, miscalibrated(T_world_optical, config.cameras, rng), fov)
         for name, T_world_optical in nominal_cameras(config).items()
     ]
-    target = config.scene.table_top + [-0.12, 0.0, 0.22]
-    return [*views, CameraView(VIDEO_CAMERA, look_at(target + [1.15, -1.05, 0.55], target), np.deg2rad(45))]
+    target = config.scene.table_top + np.array([-0.12, 0.0, 0.22])
+    return [
+        *views,
+        CameraView(VIDEO_CAMERA, look_at(target + np.array([1.15, -1.05, 0.55]), target), np.deg2rad(45)),
+    ]
 
 
 def mesh_files(objects: str) -> list[Path]:
