@@ -136,6 +136,17 @@ def test_walled_in(robot, home, scene):
     assert raised.value.problem in (Problem.NO_PATH, Problem.GOAL_IN_COLLISION)
 
 
+def test_a_motion_that_is_not_clear_is_not_given_out(robot, home, scene, monkeypatch):
+    """The curve is checked again, whatever the search says of the path under it."""
+    planner = OmplPlanner(robot, CONFIG)
+    goal = home[robot.arm.indices] + (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    halfway = with_arm(robot, home, home[robot.arm.indices] + (0.5, 0.0, 0.0, 0.0, 0.0, 0.0))
+    in_the_way = Scene((box("post", (0.02, 0.02, 0.02), robot.link_pose(halfway, "rh_palm")[:3, 3]),))
+    monkeypatch.setattr(planner, "_search", lambda start, begin, end, checker: np.array([begin, end]))
+    with failure(Problem.NO_PATH, "no smooth motion along it keeps clear"):
+        planner.plan_to_joints(home, goal, in_the_way)
+
+
 def test_straight_line(robot, home, planner, scene):
     T_start = robot.chain.tip_pose(home[robot.arm.indices])
     T_goal = T_start.copy()
