@@ -64,11 +64,16 @@ class Descended:
 
     Attributes:
         x: (B, 7 + D) pose vectors, object frame.
-        depths: (B, 4) worst depths [m] by `kernel.DEPTHS`.
+        energy: (B,) with the end weights, or those at which the descent stopped early.
+        gradient: (B, 6 + D) of the energy along the tangent (position, rotation vector in the base frame,
+            joints).
+        depths: (B, 4) worst depths [m] by `kernel.DEPTHS`, without clearance; negative where free.
         iterations: (B,) steps spent.
     """
 
     x: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    gradient: NDArray[np.float64]
     depths: NDArray[np.float64]
     iterations: NDArray[np.int64]
 
@@ -82,6 +87,7 @@ def descend(
     plane: Plane | None = None,
     obstacles: tuple[Box, ...] = (),
     weights: NDArray[np.floating] | None = None,
+    anchor: NDArray[np.floating] | None = None,
     seed: int = 0,
 ) -> Descended:
     """Descend the energy from each pose vector on its own.
@@ -94,34 +100,36 @@ def descend(
         plane: support plane to stay above.
         obstacles: boxes to stay out of.
         weights: (B, P) or (P,) weight of each contact point; all 1 if left out.
+        anchor: (B, 7 + D) pose vectors to stay close to; x if left out.
         seed: of the shake; candidate b uses (seed, b), whatever the batch's size.
 
     Returns:
-        Final pose vectors with joints inside their limits. Depths are measured without clearance.
+        Final pose vectors, joints inside their limits, and what the energy is there.
 
     Raises:
-        ValueError: x or weights have the wrong shape.
+        ValueError: x, anchor or weights have the wrong shape.
     """
     moved = checked(hand, x)
+    start = moved.copy() if anchor is None else checked(hand, anchor)
+    count, size = len(moved), moved.shape[1]
     hand_data, scene_data = hand_arrays(hand), scene(field, plane, obstacles)
-    point_weight = _point_weights(weights, len(moved), len(hand_data.contact_link))
+    point_weight = _point_weights(weights, count, len(hand_data.contact_link))
     seeds = (
-        np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
-        + np.arange(len(moved), dtype=np.uint64) * 977
+        np.random.SeedSequence(seed).generate_state(1, np.uint64) + np.arange(count, dtype=np.uint64) * 977
     )
-    depths, spent = np.empty((len(moved), len(kernel.DEPTHS))), np.empty(len(moved), np.int64)
     first, last = _weights(descent.energy, 0), _weights(descent.energy, 1)
     stop = -1.0 if descent.stop_depth_m is None else descent.stop_depth_m
     schedule = (float(descent.iterations), descent.step, descent.noise, stop)
+    energy, gradient = np.empty(count), np.empty((count, size - 1))
+    depths, spent = np.empty((count, len(kernel.DEPTHS))), np.empty(count, np.int64)
+    rows = (point_weight, moved, start, seeds, energy, gradient, depths, spent)
 
     def run(part: slice) -> None:
-        kernel.descend_batch(
-            hand_data, scene_data, first, last, schedule,
-            point_weight[part], moved[part], seeds[part], depths[part], spent[part],
-        )  # fmt: skip
+        own = (array[part] for array in rows)
+        kernel.descend_batch(hand_data, scene_data, first, last, schedule, *own)
 
-    over_threads(run, len(moved))
-    return Descended(moved, depths, spent)
+    over_threads(run, count)
+    return Descended(moved, energy, gradient, depths, spent)
 
 
 def evaluate(
@@ -132,32 +140,11 @@ def evaluate(
     *,
     plane: Plane | None = None,
     obstacles: tuple[Box, ...] = (),
-    start: NDArray[np.floating] | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Energy with the end weights at pose vectors, its gradient, and worst depths.
-
-    Args:
-        hand: the hand.
-        field: signed distance field of the object.
-        x: (B, 7 + D) pose vectors, object frame.
-        energy: the weights.
-        plane: support plane.
-        obstacles: boxes.
-        start: (B, 7 + D) where the anchor is; x itself if left out.
-
-    Returns:
-        Energy (B,), gradient (B, 6 + D) along the tangent (position, rotation vector in the base frame,
-        joints), and depths (B, 4) [m] by `kernel.DEPTHS`, negative where free.
-    """
-    at = checked(hand, x)
-    origin = at if start is None else checked(hand, start)
-    hand_data, scene_data = hand_arrays(hand), scene(field, plane, obstacles)
-    value, gradient = np.empty(len(at)), np.empty((len(at), at.shape[1] - 1))
-    depths = np.empty((len(at), len(kernel.DEPTHS)))
-    point_weight = _point_weights(None, len(at), len(hand_data.contact_link))
-    weights = _weights(energy, 1)
-    kernel.evaluate_batch(hand_data, scene_data, weights, point_weight, at, origin, value, gradient, depths)
-    return value, gradient, depths
+    anchor: NDArray[np.floating] | None = None,
+) -> Descended:
+    """Energy with the end weights at pose vectors, its gradient and worst depths; arguments as `descend`."""
+    still = Descent(energy=energy, iterations=0)
+    return descend(hand, field, x, still, plane=plane, obstacles=obstacles, anchor=anchor)
 
 
 def checked(hand: Hand, x: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
-from grasp_pose_net.refinement.arrays import hand_arrays, scene
+from grasp_pose_net.refinement.arrays import Plane, hand_arrays, scene
 from grasp_pose_net.refinement.descent import checked, over_threads
 from grasp_pose_net.shapes import SignedDistanceField
 
@@ -28,12 +28,17 @@ class Postures:
     open_within_m: float = 0.012
     squeeze_m: float = 0.010
     squeeze_within_m: float = 0.005
+    finger_m: float = 0.025  # a finger's thickness: what is behind a contact that moves towards the plane
     damping_m: float = 0.005
     steps: int = 3
 
 
 def postures(
-    hand: Hand, field: SignedDistanceField, x: NDArray[np.floating], config: Postures | None = None
+    hand: Hand,
+    field: SignedDistanceField,
+    x: NDArray[np.floating],
+    plane: Plane | None = None,
+    config: Postures | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Joints just before and after a grasp.
 
@@ -41,6 +46,7 @@ def postures(
         hand: the hand.
         field: signed distance field of the object.
         x: (B, 7 + D) grasps, object frame.
+        plane: support plane; fingers between object and plane open no further than the plane lets them.
         config: travel and damping.
 
     Returns:
@@ -50,27 +56,43 @@ def postures(
     """
     config = config or Postures()
     grasp = checked(hand, x)
-    opened = _travel(hand, field, grasp, config.open_m, config.open_within_m, config)
-    squeezed = _travel(hand, field, grasp, -config.squeeze_m, config.squeeze_within_m, config)
+    _, distances, normals, _ = contact_jacobian(hand, field, grasp)
+    open_way = config.open_m * normals * (np.abs(distances) <= config.open_within_m)[..., None]
+    squeeze_way = -config.squeeze_m * normals * (np.abs(distances) <= config.squeeze_within_m)[..., None]
+    opened = _travel(hand, field, grasp, open_way, plane, config)
+    squeezed = _travel(hand, field, grasp, squeeze_way, None, config)
     return opened, squeezed
 
 
 def _travel(
-    hand: Hand, field: SignedDistanceField, grasp: NDArray, travel_m: float, within_m: float, config: Postures
+    hand: Hand,
+    field: SignedDistanceField,
+    grasp: NDArray,
+    way: NDArray,
+    plane: Plane | None,
+    config: Postures,
 ) -> NDArray[np.float64]:
-    """Joints (B, D) after the contacts within `within_m` of the surface moved `travel_m` outwards."""
-    _, distances, normals, _ = contact_jacobian(hand, field, grasp)
-    near = np.abs(distances) <= within_m
-    moved, step = grasp.copy(), travel_m / config.steps
+    """Joints (B, D) after the contacts travelled along `way` (B, P, 3) [m]; a zero does not count."""
+    moved, used = grasp.copy(), np.asarray(way.any(-1))[..., None]
     identity = config.damping_m**2 * np.eye(len(hand.lower))
     for _ in range(config.steps):
-        jacobian = contact_jacobian(hand, field, moved)[3] * near[..., None, None]
-        stacked = jacobian.reshape(len(grasp), -1, len(hand.lower))
-        wanted = (step * near[..., None] * normals).reshape(len(grasp), -1, 1)
+        points, _, _, jacobian = contact_jacobian(hand, field, moved)
+        wanted = _above(points, way / config.steps, plane, config.finger_m).reshape(len(grasp), -1, 1)
+        stacked = (jacobian * used[..., None]).reshape(len(grasp), -1, len(hand.lower))
         transposed = stacked.transpose(0, 2, 1)
         turn = np.linalg.solve(transposed @ stacked + identity, transposed @ wanted)[..., 0]
         moved[:, 7:] = np.clip(moved[:, 7:] + turn, hand.lower, hand.upper)
     return moved[:, 7:]
+
+
+def _above(points: NDArray, step: NDArray, plane: Plane | None, finger_m: float) -> NDArray:
+    """Steps (B, P, 3) shortened along the plane's normal where a finger's back would go through the plane."""
+    if plane is None:
+        return step
+    normal = np.array(plane.normal)
+    room = np.maximum(points @ normal - plane.offset - finger_m, 0.0)
+    excess = np.maximum(-(step @ normal) - room, 0.0)
+    return step + excess[..., None] * normal
 
 
 def contact_jacobian(

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.quality import contacts, epsilon_batch, penetration
 from grasp_pose_net.refinement.arrays import Box, Plane
-from grasp_pose_net.refinement.descent import Energy, evaluate
 from grasp_pose_net.refinement.postures import postures
 from grasp_pose_net.refinement.refine import Refinement, refine
 from grasp_pose_net.shapes import SignedDistanceField
@@ -83,4 +82,3 @@ def warm_up(hand: Hand) -> None:
     x = np.concatenate([-hand.grasp_centre, [1.0, 0.0, 0.0, 0.0], hand.open_joints])[None]
     refine_and_rank(hand, ball, x)
     postures(hand, ball, x)
-    evaluate(hand, ball, x, Energy())

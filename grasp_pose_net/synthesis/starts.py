@@ -68,7 +68,7 @@ def draw_starts(
     x = np.concatenate([position, quat_wxyz, joints], axis=1)
     if plane is None:
         return x
-    depth = evaluate(hand, field, x, Energy(contact=0.0, normal=0.0), plane=plane)[2][:, 2]
+    depth = evaluate(hand, field, x, Energy(contact=0.0, normal=0.0), plane=plane).depths[:, 2]
     return x[np.sort(np.argsort(depth, kind="stable")[:count])]
 
 

@@ -12,8 +12,8 @@ SHORT = Descent(iterations=40, noise=0.02)
 
 def test_descent_lowers_the_energy(hand, field, starts):
     descent = Descent(iterations=80)
-    before = evaluate(hand, field, starts, descent.energy)[0]
-    after = evaluate(hand, field, descend(hand, field, starts, descent).x, descent.energy)[0]
+    before = evaluate(hand, field, starts, descent.energy).energy
+    after = evaluate(hand, field, descend(hand, field, starts, descent).x, descent.energy).energy
     assert (after < before).all()
     assert np.median(after) < 0.7 * np.median(before)
 
@@ -58,7 +58,7 @@ def test_descent_keeps_out_of_boxes(hand, field, starts):
     T_object_box = np.eye(4)
     T_object_box[:3, 3] = 0.0, 0.09, 0.0
     wall = (Box(T_object_box, (0.3, 0.08, 0.3)),)
-    near = starts[evaluate(hand, field, starts, Energy(), obstacles=wall)[2][:, 3] > 0.005]
+    near = starts[evaluate(hand, field, starts, Energy(), obstacles=wall).depths[:, 3] > 0.005]
     assert len(near) > 0
     depth = descend(hand, field, near, Descent(iterations=200), obstacles=wall).depths[:, 3]
     assert np.median(depth) < 0.002  # some are caught between wall and object

@@ -35,9 +35,16 @@ def moved(hand, x, delta):
 
 def energies(hand, field, x, weights, plane, boxes, start):
     """Energy (B,) and gradient (B, 24) without clamping of joints, so that a difference may cross a limit."""
-    out = np.empty(len(x)), np.empty((len(x), x.shape[1] - 1)), np.empty((len(x), 4))
+    out = (
+        np.empty(len(x)),
+        np.empty((len(x), x.shape[1] - 1)),
+        np.empty((len(x), 4)),
+        np.empty(len(x), np.int64),
+    )
     points = np.linspace(0.5, 1.5, len(hand.contacts.link))[None].repeat(len(x), 0)
-    kernel.evaluate_batch(hand_arrays(hand), scene(field, plane, boxes), weights, points, x, start, *out)
+    still, seeds = (0.0, 0.0, 0.0, -1.0), np.zeros(len(x), np.uint64)
+    data = hand_arrays(hand), scene(field, plane, boxes)
+    kernel.descend_batch(*data, weights, weights, still, points, x, start, seeds, *out)
     return out[0], out[1]
 
 
@@ -111,7 +118,7 @@ def test_distance_matches_torch_field_inside_and_outside_the_cube(hand, field):
 
 
 def test_depths_match_spheres_tested_one_by_one(hand, field, poses):
-    depths = evaluate(hand, field, poses, Energy(**SILENT), plane=Plane((0.0, 0.0, 1.0), -0.06))[2]
+    depths = evaluate(hand, field, poses, Energy(**SILENT), plane=Plane((0.0, 0.0, 1.0), -0.06)).depths
     centres = Kinematics(hand, torch.float64).points(torch.tensor(poses), hand.spheres)
     radius = hand.spheres.radius
     inside = (radius - field.distance(centres).numpy()).max(1)

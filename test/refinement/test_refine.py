@@ -11,6 +11,7 @@ from grasp_pose_net.quality import contacts, penetration
 from grasp_pose_net.refinement import (
     Box,
     Descent,
+    Plane,
     Refinement,
     contact_jacobian,
     paper_objective,
@@ -87,6 +88,18 @@ def test_pregrasp_opens_and_squeeze_presses(hand, field, refined):
         after = contact_jacobian(hand, field, np.concatenate([x[:, :7], joints], axis=1))[1]
         near = (np.abs(distance) <= within) & fingers
         assert 0.003 < np.median(sign * (after - distance)[near]) < 0.015
+
+
+def test_pregrasp_does_not_open_into_the_table(hand, field, refined):
+    x = refined.x[refined.ok]
+    before = contact_jacobian(hand, field, x)[0][..., 1]
+
+    def lowered(plane):
+        opened = np.concatenate([x[:, :7], postures(hand, field, x, plane)[0]], axis=1)
+        return np.maximum(before - contact_jacobian(hand, field, opened)[0][..., 1], 0).mean()
+
+    at_every_contact = Plane((0.0, 1.0, 0.0), 1.0)  # no contact has room towards -y
+    assert lowered(at_every_contact) < 0.6 * lowered(None)
 
 
 def test_postures_of_a_hand_in_the_air_are_the_grasp_itself(hand, field, starts):
