@@ -5,19 +5,19 @@ from grasp_pose_net.execution.collision import CollisionChecker, hand_checker, s
 from grasp_pose_net.execution.grasp_motion import ArmPath, GraspMotion, PickGrasp
 from grasp_pose_net.execution.lines import line_poses, shake
 from grasp_pose_net.execution.ompl_planner import OmplPlanner
-from grasp_pose_net.execution.pickup import (
-    STAGES,
-    Controllers,
-    JointState,
-    Pickup,
-    PickupConfig,
-    PickupResult,
-    Step,
-)
+from grasp_pose_net.execution.pickup import Pickup
 from grasp_pose_net.execution.planner import MotionConfig, MotionPlanner
 from grasp_pose_net.execution.problems import ExecutionFailed, PlanningFailed, Problem
 from grasp_pose_net.execution.robot import RobotModel
 from grasp_pose_net.execution.scene import Attachment, Scene, SceneObject
+from grasp_pose_net.execution.stages import (
+    STAGES,
+    Controllers,
+    JointState,
+    PickupConfig,
+    PickupResult,
+    Step,
+)
 from grasp_pose_net.execution.trajectory import (
     MotionLimits,
     Trajectory,

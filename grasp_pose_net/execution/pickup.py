@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,107 +14,20 @@ from grasp_pose_net.execution.planner import MotionConfig, MotionPlanner
 from grasp_pose_net.execution.problems import ExecutionFailed, PlanningFailed, Problem
 from grasp_pose_net.execution.robot import RobotModel
 from grasp_pose_net.execution.scene import Scene
+from grasp_pose_net.execution.stages import (
+    APPROACH,
+    CLOSE,
+    LIFT,
+    REACH,
+    SQUEEZE,
+    Controllers,
+    PickupConfig,
+    PickupPlan,
+    PickupResult,
+    Step,
+)
 from grasp_pose_net.execution.trajectory import Trajectory, smooth_move
 from grasp_pose_net.geometry import Array
-
-REACH, APPROACH, CLOSE, SQUEEZE, LIFT = STAGES = ("reach", "approach", "close", "squeeze", "lift")
-
-
-@dataclass(frozen=True)
-class JointState:
-    """Measured joints.
-
-    Attributes:
-        positions: by joint name [rad].
-        age_s: time since they were measured [s].
-    """
-
-    positions: Mapping[str, float]
-    age_s: float
-
-
-class Controllers(Protocol):
-    """What moves the robot: ROS controllers, or a record of what was asked in a test."""
-
-    def joint_state(self) -> JointState:
-        """The newest measured joints.
-
-        Raises:
-            ExecutionFailed: none have come yet.
-        """
-
-    def execute(self, trajectory: Trajectory, may_stop_short: bool, cancelled: Callable[[], bool]) -> None:
-        """Do a motion and return when it has ended.
-
-        Args:
-            trajectory: of all joints of the arm, or of the hand.
-            may_stop_short: fingers may be stopped by an object on their way; that is no failure.
-            cancelled: asked again and again; once true, the motion is stopped.
-
-        Raises:
-            ExecutionFailed: rejected, aborted, too late or cancelled; the joints have been stopped.
-        """
-
-
-@dataclass(frozen=True, kw_only=True)
-class PickupConfig:
-    """What the pick-up tolerates."""
-
-    state_age_s: float = field(
-        default=0.5, metadata={"doc": "joint states older than this are refused [s]", "range": (0.01, 10.0)}
-    )
-    start_tolerance_rad: float = field(
-        default=0.05,
-        metadata={"doc": "largest difference of measured and planned start [rad]", "range": (0.001, 0.5)},
-    )
-    posture_s: float = field(
-        default=0.6,
-        metadata={"doc": "shortest time for a change of the hand's posture [s]", "range": (0.1, 10.0)},
-    )
-
-
-@dataclass(frozen=True)
-class Step:
-    """One motion of a stage.
-
-    Attributes:
-        stage: name of the stage.
-        trajectory: of the arm or the hand.
-        may_stop_short: fingers may be stopped by the object.
-    """
-
-    stage: str
-    trajectory: Trajectory
-    may_stop_short: bool = False
-
-
-@dataclass(frozen=True)
-class PickupPlan:
-    """All motions of a pick-up, in order, and the grasp they do."""
-
-    grasp: PickGrasp
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True)
-class PickupResult:
-    """How a pick-up ended.
-
-    Attributes:
-        problem: None if the object was lifted as planned.
-        stage: the last stage that was begun; "plan" before the first.
-        text: for people; after a failure it says where arm and hand are.
-        grasp: the grasp that was used, None if none could be planned.
-        done: the motions that ended as planned; with ``plan_only`` all that were planned.
-        planning_s: time that planning took [s].
-    """
-
-    problem: Problem | None
-    stage: str
-    text: str
-    grasp: PickGrasp | None
-    done: tuple[Step, ...]
-    planning_s: float = 0.0
 
 
 class Pickup:
