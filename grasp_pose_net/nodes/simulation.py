@@ -1,8 +1,7 @@
 """Node ``simulation``: physics, cameras and controllers of the library's world on topics and actions.
 
-Three kinds of threads: one steps the physics, one draws (a graphics context belongs to its thread), the
-executor's serve
-requests. Whoever touches the world holds the lock; what is drawn is a copy of the state.
+Three kinds of threads: one steps the physics, one draws (a graphics context belongs to its thread), and the
+executor's serve requests. Whoever touches the world holds the lock; what is drawn is a copy of the state.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.nodes.messages import pose_message, time_message, xyz_cloud_message
 from grasp_pose_net.nodes.parameters import declare
-from grasp_pose_net.nodes.qos import SENSOR
+from grasp_pose_net.nodes.qos import CLOUD
 from grasp_pose_net.nodes.runtime import run
 from grasp_pose_net.nodes.trajectory_server import TrajectoryServer
 from grasp_pose_net.nodes.transforms import TransformBroadcaster
@@ -135,19 +134,21 @@ class SimulationNode(Node):
     """Arm, hand, cameras and an object on a table."""
 
     def __init__(self) -> None:
+        # first of all: a node whose parameters are wrong is destroyed before it is complete
+        self._stop, self._clouds_asked = threading.Event(), threading.Event()
+        self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING_JOBS)
+        self._physics_thread = threading.Thread(target=self._run_physics, daemon=True)
+        self._studio_thread = threading.Thread(target=self._run_studio, daemon=True)
         super().__init__("simulation")
         self._config = declare(self, SimulationNodeConfig)
         self._lock = threading.Lock()
         self._world = World(self._config, self._next_episode())
         self._broken = False
-        self._stop = threading.Event()
-        self._clouds_asked = threading.Event()
-        self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING_JOBS)
         self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
         self._joint_publisher = self.create_publisher(JointState, "/joint_states", 10)
         self._object_publisher = self.create_publisher(PoseArray, "~/object_poses", 10)
         self._cloud_publishers = {
-            name: self.create_publisher(PointCloud2, f"/{name}/points", SENSOR)
+            name: self.create_publisher(PointCloud2, f"/{name}/points", CLOUD)
             for name in self._config.cameras.names
         }
         self._broadcaster = TransformBroadcaster(self)
@@ -157,18 +158,17 @@ class SimulationNode(Node):
             for name in self._world.controllers
         }
         self.create_service(Trigger, "~/reset", self._reset, callback_group=MutuallyExclusiveCallbackGroup())
-        self._physics_thread = threading.Thread(target=self._run_physics, daemon=True)
-        self._studio_thread = threading.Thread(target=self._run_studio, daemon=True)
         self._physics_thread.start()
         self._studio_thread.start()
 
     def destroy_node(self) -> None:
         """Stop the threads, finish the video, and go."""
         self._stop.set()
-        self._physics_thread.join(timeout=2.0)
-        with suppress(queue.Full):
-            self._jobs.put(None, timeout=2.0)
-        self._studio_thread.join(timeout=2.0)
+        if self._studio_thread.is_alive():
+            self._physics_thread.join(timeout=2.0)
+            with suppress(queue.Full):
+                self._jobs.put(None, timeout=2.0)
+            self._studio_thread.join(timeout=2.0)
         super().destroy_node()
 
     # requests

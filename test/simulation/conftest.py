@@ -39,7 +39,7 @@ def scene(box_object, views):
     sim = Simulation(SCENE, [box_object], views)
     sim.set_joints(named_state(SCENE.robot, "right_arm", "home"))
     T_world_box = np.eye(4)
-    T_world_box[:3, 3] = SCENE.table_top + [0.03, -0.04, 0.06]
+    T_world_box[:3, 3] = SCENE.table_top + np.array([0.03, -0.04, 0.06])
     sim.place_object("box", T_world_box)
     return sim, sim.save()
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -23,7 +25,7 @@ def test_the_ring_is_that_of_the_scan_protocol():
         np.testing.assert_allclose(T_world_optical[2, 0], 0, atol=1e-12)  # x is level,
         assert T_world_optical[2, 1] < 0  # y points down
         np.testing.assert_allclose(np.linalg.det(T_world_optical[:3, :3]), 1)
-    for first, second in zip(poses, poses[1:], strict=False):
+    for first, second in pairwise(poses):
         turned = Rotation.from_euler("z", 90, degrees=True).apply(first[:3, 3] - centre)
         np.testing.assert_allclose(turned, second[:3, 3] - centre, atol=1e-12)
 

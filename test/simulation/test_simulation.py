@@ -127,7 +127,8 @@ def test_an_object_weighs_its_density_and_rests_with_friction(sim, box_object):
     assert contact.dim == 4
 
 
-def test_an_unstable_state_is_an_error(box_object):
+def test_an_unstable_state_is_an_error(box_object, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes its log where it is
     sim = Simulation(sim_config(), [box_object])
     sim.data.qvel[0] = np.nan
     with pytest.raises(ExecutionError, match="unstable"):
