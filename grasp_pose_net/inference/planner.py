@@ -137,7 +137,7 @@ class GraspPlanner:
         x, epsilon = ranked.x[good], ranked.epsilon[good]
         if len(x) == 0:
             return []
-        pregrasp, squeeze = postures(self._hand, distance, x)
+        pregrasp, squeeze = postures(self._hand, distance, x, plane)
         ways = find_approaches(self._hand, distance, x, pregrasp, self._config.approach_m, plane)
         free = ways.clearance_m >= self._config.approach_clearance_m
         rejected["no free approach"] += int((~free).sum())

@@ -92,8 +92,8 @@ def rejection_text(rejected: Counter[str]) -> str:
 
 def rejections(text: str) -> Counter[str]:
     """Reasons and counts from a text that holds one :func:`rejection_text`; empty where it holds none."""
-    _, _, listed = text.partition("rejected: ")
-    found = re.findall(r"(\d+) ([^,;(]+?)(?=,|;| \(|$)", listed)
+    listed = re.search(r"rejected: ([^;(]*)", text)
+    found = re.findall(r"(\d+) ([^,]+)", listed[1].strip()) if listed else []
     return Counter({reason: int(count) for count, reason in found})
 
 

@@ -53,12 +53,12 @@ class InferenceNode(Node):
     def __init__(self) -> None:
         """Load hand, network and robot, and offer the service."""
         super().__init__("inference")
-        self._parameters = declare(self, InferenceParameters)
-        self._hand = Hand.load(self._parameters.hand)
-        self._planner = GraspPlanner(self._hand, self._parameters.planner)
+        self._config = declare(self, InferenceParameters)
+        self._hand = Hand.load(self._config.hand)
+        self._planner = GraspPlanner(self._hand, self._config.planner)
         self._planner.warm_up()
-        self._scene = ObjectScene(self, self._parameters.objects_topic)
-        self._reach = Reach(self._parameters.robot, self._parameters.motion) if self._parameters.robot else None
+        self._scene = ObjectScene(self, self._config.objects_topic)
+        self._reach = Reach(self._config.robot, self._config.motion) if self._config.robot else None
         # the answer of /refine_grasp must be taken while /plan_grasp is being served
         self._refine_client = self.create_client(GraspPlanning, "/refine_grasp", callback_group=ReentrantCallbackGroup())
         self._markers = self.create_publisher(MarkerArray, "~/grasps", LATCHED)
@@ -95,7 +95,7 @@ class InferenceNode(Node):
 
     def _plan_target(self, request: GraspPlanning.Request, target: Target) -> Plan:
         started = time.perf_counter()
-        distance = SignedDistanceField.from_mesh(target.mesh, self._parameters.planner.field_cells)
+        distance = SignedDistanceField.from_mesh(target.mesh, self._config.planner.field_cells)
         field_s = time.perf_counter() - started
         plan = self._planner.plan(
             distance,
@@ -151,7 +151,7 @@ class InferenceNode(Node):
         )
 
     def _call_refinement(self, call: GraspPlanning.Request) -> GraspPlanning.Response:
-        timeout = self._parameters.refine_timeout_s
+        timeout = self._config.refine_timeout_s
         if not self._refine_client.wait_for_service(timeout_sec=timeout):
             raise PlanningError(f"/refine_grasp is not there after {timeout:g} s; is the refinement node running?")
         done = threading.Event()
@@ -169,7 +169,7 @@ class InferenceNode(Node):
         return grasp_message(
             self._hand,
             grasp,
-            self._parameters.planner,
+            self._config.planner,
             name=name,
             T_frame_object=target.T_frame_object,
             frame=target.frame,

@@ -39,9 +39,9 @@ class RefinementNode(Node):
     def __init__(self) -> None:
         """Load the hand, compile the kernel, offer the service."""
         super().__init__("refinement")
-        self._parameters = declare(self, RefinementParameters)
-        self._hand = Hand.load(self._parameters.hand)
-        self._scene = ObjectScene(self, self._parameters.objects_topic)
+        self._config = declare(self, RefinementParameters)
+        self._hand = Hand.load(self._config.hand)
+        self._scene = ObjectScene(self, self._config.objects_topic)
         self._fields: OrderedDict[int, SignedDistanceField] = OrderedDict()
         self.get_logger().info("compiling the descent (some seconds the first time)")
         warm_up(self._hand)
@@ -83,7 +83,7 @@ class RefinementNode(Node):
         """Distance field of the target; the same mesh is computed once."""
         key = hash(target.mesh)
         if key not in self._fields:
-            self._fields[key] = SignedDistanceField.from_mesh(target.mesh, self._parameters.field_cells)
+            self._fields[key] = SignedDistanceField.from_mesh(target.mesh, self._config.field_cells)
         self._fields.move_to_end(key)
         while len(self._fields) > CACHED_FIELDS:
             self._fields.popitem(last=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ def run(make_node: Callable[[], Node], threads: int = 4) -> None:
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    status = 0
     node = None
     executor = MultiThreadedExecutor(num_threads=threads)
     try:
@@ -32,7 +34,7 @@ def run(make_node: Callable[[], Node], threads: int = 4) -> None:
         pass
     except GraspPoseNetError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)
+        status = 1
     finally:
         # a second signal must not cut the clean-up short
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -41,6 +43,10 @@ def run(make_node: Callable[[], Node], threads: int = 4) -> None:
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+    # taking torch, MuJoCo and OMPL apart takes the interpreter seconds, and there is nothing left to save
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _interrupt(number: int, frame: object) -> None:
