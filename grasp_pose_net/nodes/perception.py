@@ -1,7 +1,7 @@
 """``~/capture``: a new cloud of every camera → the objects on the table, as a planning scene.
 
-Cameras are subscribed to for as long as a capture waits for them: clouds are megabytes, and a driver or a simulation
-that nobody listens to need not make them.
+Cameras are subscribed to for as long as a capture waits for them: clouds are megabytes, and a driver or a
+simulation that nobody listens to need not make them.
 """
 
 from __future__ import annotations
@@ -32,13 +32,20 @@ from grasp_pose_net.nodes.messages import (
     xyz_cloud_message,
 )
 from grasp_pose_net.nodes.parameters import declare
-from grasp_pose_net.nodes.qos import LATCHED, SENSOR
+from grasp_pose_net.nodes.qos import CLOUD, LATCHED, SENSOR
 from grasp_pose_net.nodes.runtime import run
 from grasp_pose_net.nodes.transforms import TransformBuffer
 from grasp_pose_net.perception import PerceptionConfig, Scene, View, occupied_cells, perceive
 
 TABLE_COLOUR = (150, 150, 150)
-OBJECT_COLOURS = ((230, 80, 60), (60, 130, 230), (70, 180, 90), (240, 180, 40), (150, 90, 200), (40, 190, 190))
+OBJECT_COLOURS = (
+    (230, 80, 60),
+    (60, 130, 230),
+    (70, 180, 90),
+    (240, 180, 40),
+    (150, 90, 200),
+    (40, 190, 190),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +55,9 @@ class PerceptionParameters:
     cameras: tuple[str, ...] = field(
         default=("camera_1",), metadata={"doc": "cameras; each publishes PointCloud2 on /<camera>/points"}
     )
-    world_frame: str = field(default="world", metadata={"doc": "frame with z up that the objects are given in"})
+    world_frame: str = field(
+        default="world", metadata={"doc": "frame with z up that the objects are given in"}
+    )
     cloud_timeout_s: float = field(
         default=10.0, metadata={"doc": "longest wait for new clouds, wall time [s]", "range": (0.1, 120)}
     )
@@ -69,22 +78,26 @@ class PerceptionNode(Node):
     def __init__(self) -> None:
         """Declare parameters and offer the service."""
         super().__init__("perception")
-        self._parameters = declare(self, PerceptionParameters)
+        self._config = declare(self, PerceptionParameters)
         self._transforms = TransformBuffer(self)
         self._objects = self.create_publisher(PlanningSceneWorld, "~/objects", LATCHED)
         self._cloud = self.create_publisher(PointCloud2, "~/cloud", LATCHED)
         self._voxels = self.create_publisher(PointCloud2, "~/voxels", LATCHED)
         # clouds must come in while a capture waits for them
         self._reentrant = ReentrantCallbackGroup()
-        self.create_service(Trigger, "~/capture", self._capture, callback_group=MutuallyExclusiveCallbackGroup())
+        self.create_service(
+            Trigger, "~/capture", self._capture, callback_group=MutuallyExclusiveCallbackGroup()
+        )
 
     def _capture(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
             clouds = self._new_clouds()
             started = time.perf_counter()
             views, left_out = self._views(clouds)
-            scene = perceive(views, self._parameters.scene, left_out)
-            stamp = max((Time.from_msg(m.header.stamp) for m in clouds.values()), key=lambda t: t.nanoseconds).to_msg()
+            scene = perceive(views, self._config.scene, left_out)
+            stamp = max(
+                (Time.from_msg(m.header.stamp) for m in clouds.values()), key=lambda t: t.nanoseconds
+            ).to_msg()
             self._publish_objects(scene, stamp)
             seconds = time.perf_counter() - started
             response.success, response.message = True, f"{scene.summary()}; perception {1e3 * seconds:.0f} ms"
@@ -101,7 +114,7 @@ class PerceptionNode(Node):
         """Clouds by camera that are stamped after now, as many as come in time."""
         since = self.get_clock().now()
         with self._listening(since) as (clouds, complete):
-            complete.wait(self._parameters.cloud_timeout_s)
+            complete.wait(self._config.cloud_timeout_s)
         return dict(clouds)
 
     @contextmanager
@@ -113,7 +126,7 @@ class PerceptionNode(Node):
         def take(camera: str, message: PointCloud2) -> None:
             if Time.from_msg(message.header.stamp, clock_type=since.clock_type) >= since:
                 clouds.setdefault(camera, message)
-            if len(clouds) == len(self._parameters.cameras):
+            if len(clouds) == len(self._config.cameras):
                 complete.set()
 
         subscriptions = [
@@ -124,7 +137,7 @@ class PerceptionNode(Node):
                 self._cloud_qos(f"/{camera}/points"),
                 callback_group=self._reentrant,
             )
-            for camera in self._parameters.cameras
+            for camera in self._config.cameras
         ]
         try:
             yield clouds, complete
@@ -133,16 +146,16 @@ class PerceptionNode(Node):
                 self.destroy_subscription(subscription)
 
     def _cloud_qos(self, topic: str) -> QoSProfile:
-        """Sensor data as a rule; reliable where every publisher offers it, for lossy links drop parts of large clouds."""
+        """Sensor data, but reliable where every publisher offers it: one lost part loses a whole cloud."""
         offers = [info.qos_profile.reliability for info in self.get_publishers_info_by_topic(topic)]
         if offers and all(offer == ReliabilityPolicy.RELIABLE for offer in offers):
-            return QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+            return CLOUD
         return SENSOR
 
     def _views(self, clouds: dict[str, PointCloud2]) -> tuple[list[View], dict[str, str]]:
         """Usable views, and why each other camera has none."""
         views, left_out = [], {}
-        for camera in self._parameters.cameras:
+        for camera in self._config.cameras:
             try:
                 views.append(self._view(camera, clouds.get(camera)))
             except (GraspPoseNetError, ValueError) as error:
@@ -153,31 +166,35 @@ class PerceptionNode(Node):
         if message is None:
             publishers = self.count_publishers(f"/{camera}/points")
             raise PerceptionError(
-                f"no new cloud on /{camera}/points within {self._parameters.cloud_timeout_s:g} s "
+                f"no new cloud on /{camera}/points within {self._config.cloud_timeout_s:g} s "
                 f"({publishers} publisher(s) there)"
             )
         if not message.header.frame_id:
             raise PerceptionError(f"the cloud on /{camera}/points has no frame_id")
         points = points_from_cloud(message)
         T_world_camera = self._transforms.lookup(
-            self._parameters.world_frame,
+            self._config.world_frame,
             message.header.frame_id,
             Time.from_msg(message.header.stamp),
-            self._parameters.transform_timeout_s,
+            self._config.transform_timeout_s,
         )
         return View(camera, points, T_world_camera)
 
     def _publish_objects(self, scene: Scene, stamp: TimeMessage) -> None:
-        frame = self._parameters.world_frame
+        frame = self._config.world_frame
         message = PlanningSceneWorld()
-        message.collision_objects = [mesh_object(o.id, o.mesh, o.T_world_object, frame, stamp) for o in scene.objects]
+        message.collision_objects = [
+            mesh_object(o.id, o.mesh, o.T_world_object, frame, stamp) for o in scene.objects
+        ]
         table = scene.table
-        message.collision_objects.append(box_object("table", table.size, table.T_world_box, frame, stamp))
+        message.collision_objects.append(
+            box_object("table", table.size.tolist(), table.T_world_box, frame, stamp)
+        )
         self._objects.publish(message)
 
     def _publish_clouds(self, scene: Scene, stamp: TimeMessage) -> None:
         """The fused cloud coloured by object, and the cells that the network will see."""
-        frame = self._parameters.world_frame
+        frame = self._config.world_frame
         parts = [(scene.table_points, TABLE_COLOUR)]
         parts += [(o.points, OBJECT_COLOURS[i % len(OBJECT_COLOURS)]) for i, o in enumerate(scene.objects)]
         points = np.vstack([p for p, _ in parts])

@@ -29,13 +29,13 @@ def perceive_files(
 ) -> dict[str, Any]:
     """Objects in views from files, written to a folder as ``<id>.ply`` (mesh) and ``<id>.npz`` (grid).
 
-    Without poses there must be one view, in its camera's frame; the world's z is then the normal of the table it shows,
-    towards the camera, and the origin lies in the table's top.
+    Without poses there must be one view, in its camera's frame; the world's z is then the normal of the table
+    it shows, towards the camera, and the origin lies in the table's top.
 
     Args:
         clouds: PCD or PLY files, metres.
-        poses: YAML or JSON: for each file (by name, with or without its ending) the pose of its camera in the world,
-            ``[x, y, z, qw, qx, qy, qz]`` or a 4 x 4 matrix.
+        poses: YAML or JSON: for each file (by name, with or without its ending) the pose of its camera in the
+            world, ``[x, y, z, qw, qx, qy, qz]`` or a 4 x 4 matrix.
         out: folder to write to; made where it is missing.
         config: settings; None: the defaults, and without poses a workspace around the table.
 
@@ -48,13 +48,17 @@ def perceive_files(
     points = {path: read_cloud(path) for path in clouds}
     if poses is None:
         if len(clouds) != 1:
-            raise PerceptionError(f"{len(clouds)} views but no poses; give --poses with T_world_camera of each view")
+            raise PerceptionError(
+                f"{len(clouds)} views but no poses; give --poses with T_world_camera of each view"
+            )
         T_world_camera = {clouds[0]: level_pose(points[clouds[0]])}
         around = (-HALF_SIDE_M, -HALF_SIDE_M, -BELOW_M), (HALF_SIDE_M, HALF_SIDE_M, ABOVE_M)
         config = config or PerceptionConfig(workspace_min=around[0], workspace_max=around[1])
     else:
         T_world_camera = read_poses(poses, clouds)
-    scene = perceive([View(p.stem, points[p], T_world_camera[p]) for p in clouds], config or PerceptionConfig())
+    scene = perceive(
+        [View(p.stem, points[p], T_world_camera[p]) for p in clouds], config or PerceptionConfig()
+    )
     out.mkdir(parents=True, exist_ok=True)
     for item in scene.objects:
         item.mesh.export(out / f"{item.id}.ply")
@@ -71,7 +75,7 @@ def read_cloud(path: Path) -> Array:
     if path.suffix.lower() not in (".pcd", ".ply") or not path.is_file():
         raise PerceptionError(f"{path}: expected an existing PCD or PLY file")
     with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
-        cloud = o3d.io.read_point_cloud(str(path), remove_nan_points=True, remove_infinite_points=True)
+        cloud = o3d.io.read_point_cloud(path, remove_nan_points=True, remove_infinite_points=True)
     if len(cloud.points) == 0:
         raise PerceptionError(f"{path}: no points in it; expected a cloud with x, y, z in metres")
     return np.asarray(cloud.points).copy()
@@ -110,7 +114,9 @@ def read_poses(path: Path, clouds: Sequence[Path]) -> dict[Path, Array]:
 def _pose(path: Path, entries: dict[str, Any], cloud: Path) -> Array:
     entry = entries.get(cloud.name, entries.get(cloud.stem))
     if entry is None:
-        raise PerceptionError(f"{path}: no pose for {cloud.name}; poses for: {', '.join(map(str, entries)) or 'none'}")
+        raise PerceptionError(
+            f"{path}: no pose for {cloud.name}; poses for: {', '.join(map(str, entries)) or 'none'}"
+        )
     try:
         numbers = np.array(entry, float)
     except (TypeError, ValueError):
@@ -120,7 +126,8 @@ def _pose(path: Path, entries: dict[str, Any], cloud: Path) -> Array:
     if numbers.shape == (4, 4) and np.isfinite(numbers).all():
         return numbers
     raise PerceptionError(
-        f"{path}: pose of {cloud.name}: expected [x, y, z, qw, qx, qy, qz] or a 4 x 4 matrix, got {json.dumps(entry)}"
+        f"{path}: pose of {cloud.name}: expected [x, y, z, qw, qx, qy, qz] or a 4 x 4 matrix, "
+        f"got {json.dumps(entry)}"
     )
 
 
@@ -132,7 +139,8 @@ def occupancy(mesh: trimesh.Trimesh) -> np.ndarray:
 
 def occupied_cells(mesh: trimesh.Trimesh) -> Array:
     """Centres (C, 3) of the occupied cells of an object's grid [m], object frame."""
-    return (np.argwhere(occupancy(mesh)) - (GRID_CELLS - 1) / 2) * CELL_M
+    cells = np.argwhere(occupancy(mesh)).astype(float)
+    return (cells - (GRID_CELLS - 1) / 2) * CELL_M
 
 
 def report(scene: Scene) -> dict[str, Any]:

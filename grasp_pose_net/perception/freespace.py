@@ -1,11 +1,12 @@
 """What a camera saw through: a place in front of what it measured is empty.
 
-Each view becomes a coarse depth image of its own points, so that organised and unorganised clouds are alike. A cell
-keeps the nearest measurement of itself and its neighbours; a cell without measurement says nothing.
+Each view becomes a coarse depth image of its own points, so that organised and unorganised clouds are alike.
+A cell keeps the nearest measurement of itself and its neighbours; a cell without measurement says nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,8 @@ class DepthImage:
         if len(z) == 0:
             return cls(T_image_table, np.zeros((1, 1)), np.zeros(2), 1.0)
         low, high = np.array([u.min(), v.min()]), np.array([u.max(), v.max()])
-        pitch = float(np.sqrt(np.prod(np.percentile([u, v], 95, 1) - np.percentile([u, v], 5, 1)) / len(z)))
+        some = np.stack([u, v])[:, :: max(1, len(z) // 5000)]
+        pitch = float(np.sqrt(np.prod(np.percentile(some, 95, 1) - np.percentile(some, 5, 1)) / len(z)))
         cell = max(PIXELS_PER_CELL * pitch, MIN_CELL_RATIO, float((high - low).max()) / MAX_CELLS)
         shape = tuple(((high - low) / cell).astype(int) + 1)
         nearest = np.full(shape, np.inf, np.float32)
@@ -72,7 +74,7 @@ class DepthImage:
 
 
 def looking_at(eye: Array) -> Array:
-    """Transform (4, 4) from the table frame to a frame at ``eye`` (3,) whose z points at the table's middle."""
+    """Transform (4, 4) from the table frame to a frame at ``eye`` (3,) with z towards the table's middle."""
     z = -eye / np.linalg.norm(eye)
     x = np.cross(z, [0.0, 0.0, 1.0] if abs(z[2]) < 0.9 else [0.0, 1.0, 0.0])
     x /= np.linalg.norm(x)
@@ -82,6 +84,6 @@ def looking_at(eye: Array) -> Array:
     return T_image_table
 
 
-def most_free(images: list[DepthImage], points: Array) -> Array:
+def most_free(images: Sequence[DepthImage], points: Array) -> Array:
     """Largest ``free`` of points (N, 3) over all views: (N,) [m]."""
     return np.max([image.free(points) for image in images], axis=0)

@@ -1,11 +1,12 @@
 """Poisson surface reconstruction on a regular grid, solved by Fourier transform.
 
-Oriented samples are spread over a grid as a vector field N. The indicator χ (1 inside, 0 outside) is the function whose
-gradient is -N smoothed with a Gaussian: Δχ = -∇·N (Kazhdan, Bolitho and Hoppe 2006; in Fourier space as Kazhdan 2005).
-The surface is where χ has its mean value over the samples. An object needs some 10^5 cells and 20 ms.
+Oriented samples are spread over a grid as a vector field N. The indicator χ (1 inside, 0 outside) is the
+function whose gradient is -N smoothed with a Gaussian: Δχ = -∇·N (Kazhdan, Bolitho and Hoppe 2006; in Fourier
+space as Kazhdan 2005). The surface is where χ has its mean value over the samples. An object needs some 10^5
+cells and 20 ms.
 
-The result is a volume, so that what else is known of an object (it does not reach below the table) is a minimum of two
-volumes, and every mesh made from it is closed.
+The result is a volume, so that what else is known of an object (it does not reach below the table) is a
+minimum of two volumes, and every mesh made from it is closed.
 """
 
 from __future__ import annotations
@@ -101,14 +102,16 @@ def solid(volume: Volume) -> Volume:
     kept = part == size.argmax() if count else np.zeros(values.shape, bool)
     around, _ = ndimage.label(~kept)
     kept |= around != around[0, 0, 0]  # what the outside does not reach is a cavity; where kept, around is 0
-    values = np.where(kept, np.maximum(values, 1e-3 * volume.spacing), np.minimum(values, -1e-3 * volume.spacing))
+    values = np.where(
+        kept, np.maximum(values, 1e-3 * volume.spacing), np.minimum(values, -1e-3 * volume.spacing)
+    )
     return Volume(values, volume.origin, volume.spacing)
 
 
 def isosurface(volume: Volume) -> tuple[Array, np.ndarray]:
     """Vertices (V, 3) [m] and faces (F, 3), outward, of the surface where a volume is zero."""
     grid = np.ascontiguousarray(volume.values.transpose(2, 1, 0), np.float32)
-    mesh = o3d.t.geometry.TriangleMesh.create_isosurfaces(o3d.core.Tensor(grid), [0.0])
+    mesh = o3d.t.geometry.TriangleMesh.create_isosurfaces(o3d.core.Tensor.from_numpy(grid), [0.0])
     if mesh.is_empty() or "indices" not in mesh.triangle:
         return np.empty((0, 3)), np.empty((0, 3), np.int64)
     vertices = mesh.vertex.positions.numpy().astype(float) * volume.spacing + volume.origin

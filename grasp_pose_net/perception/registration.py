@@ -1,7 +1,8 @@
 """Small corrections of the cameras' poses, from what the views share: the table first, then the objects.
 
-Calibration is wrong by millimetres, and walls of a cup are as thin. The table's top fixes height and tilt of each view
-(`levelled`); sliding and turning on the table follow from the surfaces that several views see (`slides`).
+Calibration is wrong by millimetres, and walls of a cup are as thin. The table's top fixes height and tilt of
+each view (`levelled`); sliding and turning on the table follow from the surfaces that several views see
+(`slides`).
 """
 
 from __future__ import annotations
@@ -27,18 +28,21 @@ STIFFNESS = 0.02  # what a metre² of correction costs against a metre² of mean
 def levelled(cloud: ViewCloud, max_align_m: float, voxel_m: float) -> ViewCloud:
     """A view in the table frame, tilted and raised so that it sees the table's top at z = 0.
 
-    It stays as it is where it sees too little of the table, or would move by more than ``max_align_m`` or 1.7 degrees.
+    It stays as it is where it sees too little of the table, or would move by more than ``max_align_m`` or 1.7
+    degrees.
     """
     on_table = cloud.points[np.abs(cloud.points[:, 2]) < max_align_m]
     if len(on_table) * voxel_m**2 < MIN_TABLE_M2:
         return cloud
     T_level_view = _levelling(thinned(on_table, TABLE_SAMPLES))
     tilt = np.arccos(np.clip(T_level_view[2, 2], -1.0, 1.0))
-    return cloud.moved(T_level_view) if abs(T_level_view[2, 3]) < max_align_m and tilt < MAX_TILT_RAD else cloud
+    return (
+        cloud.moved(T_level_view) if abs(T_level_view[2, 3]) < max_align_m and tilt < MAX_TILT_RAD else cloud
+    )
 
 
 def _levelling(points: Array) -> Array:
-    """Smallest motion (4, 4) that brings the plane through points (N, 3) onto z = 0; far points are left out once."""
+    """Smallest motion (4, 4) of the plane through points (N, 3) onto z = 0; outliers are left out once."""
     for _ in range(2):
         centre, normal = fit_plane(points)
         height = (points - centre) @ normal
@@ -57,12 +61,13 @@ def thinned(points: Array, count: int) -> Array:
 def slides(parts: Sequence[Surface], max_align_m: float) -> list[Array]:
     """Motions (4, 4) on the table, one for each view, that bring their surfaces together.
 
-    Gauss-Newton on the distances along normals between samples of different views that lie close and face the same
-    way. What the samples do not fix stays as calibrated.
+    Gauss-Newton on the distances along normals between samples of different views that lie close and face the
+    same way. What the samples do not fix stays as calibrated.
 
     Args:
         parts: surface of each view, levelled, table frame.
-        max_align_m: samples farther apart do not belong together; a view that would move farther is not moved.
+        max_align_m: samples farther apart do not belong together; a view that would move farther is not
+            moved.
     """
     motion = np.zeros((len(parts), 3))  # x, y, turn about z
     samples = [Surface(*(thinned(a, SURFACE_SAMPLES) for a in (part.points, part.normals))) for part in parts]
@@ -99,7 +104,8 @@ def _step(parts: list[Surface], motion: Array, reach_m: float) -> Array:
             right -= row.T @ gap
             count += len(p)
     stiff = STIFFNESS * count * np.tile([1.0, 1.0, LEVER_M**2], len(parts))
-    return np.linalg.solve(normal_matrix + np.diag(stiff), right - stiff * motion.ravel()).reshape(-1, 3)
+    change = np.linalg.solve(normal_matrix + np.diag(stiff), right - stiff * motion.ravel())
+    return change.astype(float).reshape(-1, 3)
 
 
 def _slope(points: Array, normals: Array) -> Array:

@@ -31,7 +31,6 @@ from grasp_pose_net.perception.views import (
 
 CLUSTER_CELL_M = 0.005
 MIN_NEIGHBOURS = 3
-SEEN_BAND_M = 0.003
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,9 @@ class Scene:
         return f"{text}; {', '.join(f'{stage} {1e3 * s:.0f} ms' for stage, s in self.seconds.items())}"
 
 
-def perceive(views: Sequence[View], config: PerceptionConfig, left_out: Mapping[str, str] | None = None) -> Scene:
+def perceive(
+    views: Sequence[View], config: PerceptionConfig, left_out: Mapping[str, str] | None = None
+) -> Scene:
     """Find the table and the objects on it.
 
     Args:
@@ -102,10 +103,10 @@ def perceive(views: Sequence[View], config: PerceptionConfig, left_out: Mapping[
     clock.stage("combine")
     clusters, rejected = cluster(seen, table, config)
     clock.stage("cluster")
-    objects = []
+    objects: list[PerceivedObject] = []
     for part in clusters:
         try:
-            mesh = closed_mesh(part, top[:, :2], images, config.voxel_m, config.max_faces)
+            mesh = closed_mesh(part, top, images, config.voxel_m, config.max_faces)
             objects.append(_object(f"object_{len(objects)}", mesh, part, table))
         except PerceptionError as error:
             rejected.append(str(error))
@@ -137,21 +138,25 @@ def combined(
         clouds = [cloud.moved(T) for cloud, T in zip(clouds, motions, strict=True)]
         parts = [part.moved(T) for part, T in zip(parts, motions, strict=True)]
     images = [DepthImage.from_points(cloud.view.points_camera, cloud.T_a_camera) for cloud in clouds]
-    seen = merged([part.part(most_free(images, part.points) < FREE_MARGIN_M) for part in parts], config.voxel_m)
+    seen = merged(
+        [part.part(most_free(images, part.points) < FREE_MARGIN_M) for part in parts], config.voxel_m
+    )
     if len(seen.points) < config.min_object_points:
         raise PerceptionError(
-            f"nothing on the table: {len(seen.points)} points lie more than {config.table_band_m * 1000:.0f} mm above its "
-            f"top of {table.size[0]:.2f} x {table.size[1]:.2f} m; put an object on it, or check the workspace"
+            f"nothing on the table: {len(seen.points)} points lie more than "
+            f"{config.table_band_m * 1000:.0f} mm above "
+            f"its top of {table.size[0]:.2f} x {table.size[1]:.2f} m; put an object on it, or check the workspace"
         )
-    top = np.vstack([cloud.points[np.abs(cloud.points[:, 2]) < SEEN_BAND_M] for cloud in clouds])
+    top = np.vstack([cloud.points[np.abs(cloud.points[:, 2]) < config.table_band_m] for cloud in clouds])
     return without_outliers(seen), top, images
 
 
 def above(table: Table, cloud: ViewCloud, config: PerceptionConfig) -> Surface:
     """What one view sees above the table's top."""
     high = cloud.points[:, 2] > config.table_band_m
-    over = (np.abs(cloud.points[:, :2]) < table.size[:2] / 2).all(1)
-    return oriented(cloud.points[high & over], cloud.T_a_camera[:3, 3], config.voxel_m)
+    candidates = cloud.points[high]
+    over = (np.abs(candidates[:, :2]) < table.size[:2] / 2).all(1)
+    return oriented(candidates[over], cloud.T_a_camera[:3, 3], config.voxel_m)
 
 
 def cluster(seen: Surface, table: Table, config: PerceptionConfig) -> tuple[list[Surface], list[str]]:
@@ -187,7 +192,9 @@ def _object(name: str, mesh_table: trimesh.Trimesh, part: Surface, table: Table)
     mesh = trimesh.Trimesh(vertices, mesh_table.faces, process=False)
     centre = np.array(mesh.center_mass)
     mesh.apply_translation(-centre)
-    return PerceivedObject(name, mesh, make_transform(centre), transform_points(table.T_world_table, part.points))
+    return PerceivedObject(
+        name, mesh, make_transform(centre), transform_points(table.T_world_table, part.points)
+    )
 
 
 def _centimetres(sides: Array) -> str:

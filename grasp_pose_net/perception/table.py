@@ -62,14 +62,15 @@ def find_table(points_world: Array, config: PerceptionConfig) -> Table:
         found.append(f"{len(on_plane) * COARSE_M**2:.3f} m² tilted by {np.degrees(tilt):.0f}°")
         rest = rest[~mask]
     raise PerceptionError(
-        f"no table: asked for a plane of at least {MIN_TABLE_M2} m² within {np.degrees(config.max_table_tilt_rad):.0f}° of "
-        f"level, found {', '.join(found) or f'only {len(points_world)} points'}; check the cameras' poses, the workspace and "
-        f"max_table_tilt_rad"
+        f"no table: asked for a plane of at least {MIN_TABLE_M2} m² within "
+        f"{np.degrees(config.max_table_tilt_rad):.0f}° of level, "
+        f"found {', '.join(found) or f'only {len(points_world)} points'}; "
+        f"check the cameras' poses, the workspace and max_table_tilt_rad"
     )
 
 
 def facing_plane(points_camera: Array) -> tuple[Array, Array]:
-    """Centre (3,) and unit normal (3,) towards the camera of the largest plane in a view (N, 3) [m], camera frame.
+    """Centre (3,) and unit normal (3,) to the camera of the largest plane of a view (N, 3), its frame [m].
 
     Raises:
         PerceptionError: there is none.

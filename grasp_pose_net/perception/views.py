@@ -1,7 +1,8 @@
 """Depth views as clouds: into the world, cropped to the workspace, averaged in small cells.
 
-A cell of one view holds one side of a wall only, so views are thinned one by one; cells of different views are merged
-only where their normals agree (`merge`). Otherwise the two sides of a thin wall would be averaged into one sheet.
+A cell of one view holds one side of a wall only, so views are thinned one by one; cells of different views
+are merged only where their normals agree (`merged`). Otherwise the two sides of a thin wall would be averaged
+into one sheet.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from grasp_pose_net.perception.config import PerceptionConfig
 
 NORMAL_RADIUS_CELLS = 3.5  # a normal is fitted to neighbours within this many cells ...
 NORMAL_NEIGHBOURS = 30  # ... and to at most this many
-MIN_COS_INCIDENCE = 0.2  # points seen at more than 78 degrees off their normal are flying pixels or too uncertain
+MIN_COS_INCIDENCE = (
+    0.2  # points seen at more than 78 degrees off their normal are flying pixels or too uncertain
+)
 DENSE_RADIUS_CELLS, DENSE_NEIGHBOURS = 2.2, 5
 OUTLIER_NEIGHBOURS, OUTLIER_DEVIATIONS = 16, 2.5
 
@@ -40,7 +43,9 @@ class View:
     def __post_init__(self) -> None:
         """Refuse arrays of another shape."""
         if self.points_camera.ndim != 2 or self.points_camera.shape[1] != 3:
-            raise ValueError(f"view {self.name}: points_camera: expected (N, 3), got {self.points_camera.shape}")
+            raise ValueError(
+                f"view {self.name}: points_camera: expected (N, 3), got {self.points_camera.shape}"
+            )
         if np.shape(self.T_world_camera) != (4, 4) or not np.isfinite(self.T_world_camera).all():
             raise ValueError(f"view {self.name}: T_world_camera: expected a finite (4, 4) transform")
 
@@ -51,7 +56,8 @@ class ViewCloud:
 
     Attributes:
         view: the view.
-        T_a_camera: (4, 4) pose of the camera in frame a; not always ``view.T_world_camera`` moved, see ``registration``.
+        T_a_camera: (4, 4) pose of the camera in frame a; not always ``view.T_world_camera`` moved, see
+            ``registration``.
         points: (N, 3) [m], frame a.
     """
 
@@ -105,12 +111,16 @@ def crop_views(
     for view in views:
         points = _workspace_points(view, config)
         if len(points):
-            clouds.append(ViewCloud(view, np.array(view.T_world_camera, float), cell_means(points, config.voxel_m)))
+            clouds.append(
+                ViewCloud(view, np.array(view.T_world_camera, float), cell_means(points, config.voxel_m))
+            )
         else:
             left_out[view.name] = _why_empty(view, config)
     if len(clouds) < max(config.min_views, 1):
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items()) or "no view was given"
-        raise PerceptionError(f"{config.min_views} view(s) of the table are needed, {len(clouds)} usable ({reasons})")
+        raise PerceptionError(
+            f"{config.min_views} view(s) of the table are needed, {len(clouds)} usable ({reasons})"
+        )
     return clouds, left_out
 
 
@@ -121,7 +131,9 @@ def _workspace_points(view: View, config: PerceptionConfig) -> Array:
         points = np.asarray(view.points_camera, np.float32) @ T[:3, :3].T + T[:3, 3]
         inside = np.ones(len(points), bool)
         for axis in range(3):  # a comparison with NaN is false
-            inside &= (points[:, axis] > config.workspace_min[axis]) & (points[:, axis] < config.workspace_max[axis])
+            inside &= (points[:, axis] > config.workspace_min[axis]) & (
+                points[:, axis] < config.workspace_max[axis]
+            )
     return points[inside].astype(float)
 
 
@@ -130,20 +142,24 @@ def _why_empty(view: View, config: PerceptionConfig) -> str:
         return "the cloud is empty"
     finite = np.isfinite(view.points_camera).all(1)
     if not finite.any():
-        return f"none of its {len(finite)} points is a finite number; does the camera see anything within its range?"
+        return f"none of its {len(finite)} points is a finite number; is anything within the camera's range?"
     middle = view.points_camera[finite].mean(0) @ view.T_world_camera[:3, :3].T + view.T_world_camera[:3, 3]
     return (
-        f"none of its {finite.sum()} points lies in the workspace {config.workspace_min} to {config.workspace_max} "
-        f"(their middle is {np.round(middle, 2).tolist()}); check the camera's pose and workspace_min, workspace_max"
+        f"none of its {finite.sum()} points lies in the workspace {config.workspace_min} to "
+        f"{config.workspace_max} (their middle is {np.round(middle, 2).tolist()}); check the camera's pose, "
+        f"workspace_min and workspace_max"
     )
 
 
-def cell_index(points: Array, cell_m: float, group: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Number of the cell of each point (N,), dense from 0, and points per cell; ``group`` (N,) splits cells further."""
-    cell = np.floor(points / cell_m).astype(np.int64)
-    cell -= cell.min(0)
-    extent = cell.max(0) + 1
-    key = (cell[:, 0] * extent[1] + cell[:, 1]) * extent[2] + cell[:, 2]
+def cell_index(
+    points: Array, cell_m: float, group: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Number of each point's cell (N,), from 0 without gaps, and points per cell; ``group`` (N,) splits cells."""
+    key = np.zeros(len(points), np.int64)
+    for column in points.T:  # columns, for NumPy is slow along short rows
+        low = column.min()
+        cell = ((column - low) / cell_m).astype(np.int64)
+        key = key * (int((column.max() - low) / cell_m) + 1) + cell
     if group is not None:
         key = key * (group.max() + 1) + group
     _, index, count = np.unique(key, return_inverse=True, return_counts=True)
@@ -166,7 +182,7 @@ def normals_towards(points: Array, eye: Array, cell_m: float) -> Array:
 
 
 def oriented(points: Array, eye: Array, cell_m: float) -> Surface:
-    """Surface of a thinned view (N, 3), without what was seen edge-on, where pixels fly between front and back."""
+    """Surface of a thinned view (N, 3), without what was seen edge-on, where pixels fly."""
     points = points[dense(points, cell_m)]
     if len(points) == 0:
         return Surface(np.empty((0, 3)), np.empty((0, 3)))
