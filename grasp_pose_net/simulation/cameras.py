@@ -7,6 +7,7 @@ distance.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,12 +101,15 @@ def miscalibrated(T_world_optical: Array, config: CameraConfig, rng: np.random.G
     return T_world_optical @ T_nominal_true
 
 
+@lru_cache
 def rays(config: CameraConfig) -> NDArray[np.float32]:
-    """Optical-frame point at depth 1 m of each pixel's centre, (H, W, 3)."""
+    """Optical-frame point at depth 1 m of each pixel's centre, (H, W, 3), read-only."""
     u = (np.arange(config.width_px) + 0.5 - config.width_px / 2) / config.focal_px
     v = (np.arange(config.height_px) + 0.5 - config.height_px / 2) / config.focal_px
     x, y = np.meshgrid(u, v)
-    return np.stack([x, y, np.ones_like(x)], -1).astype(np.float32)
+    points = np.stack([x, y, np.ones_like(x)], -1).astype(np.float32)
+    points.setflags(write=False)
+    return points
 
 
 def depth_to_cloud(depth: DepthImage, config: CameraConfig) -> NDArray[np.float32]:

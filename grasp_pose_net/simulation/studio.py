@@ -16,6 +16,8 @@ from grasp_pose_net.simulation.render import SceneRenderer
 from grasp_pose_net.simulation.scene import VIDEO_CAMERA
 from grasp_pose_net.simulation.video import VideoWriter
 
+STILL = 2e-4  # metres or radians: less than a pixel in a video
+
 
 @dataclass(frozen=True, kw_only=True)
 class VideoConfig:
@@ -40,6 +42,11 @@ class Studio:
         self._cameras, self._video_config, self._rng = cameras, video, rng
         self._renderers: dict[str, tuple[mujoco.MjModel, SceneRenderer]] = {}
         self._video: VideoWriter | None = None
+        self._last: tuple[mujoco.MjModel | None, Array, NDArray[np.uint8]] = (
+            None,
+            np.empty(0),
+            np.empty(0, np.uint8),
+        )
 
     def cloud(self, camera: str, model: mujoco.MjModel, qpos: Array) -> NDArray[np.float32]:
         """Valid points (N, 3) [m] that a depth camera sees, its optical frame.
@@ -63,9 +70,12 @@ class Studio:
             self.finish_video()
         if self._video is None:
             self._video = VideoWriter(path, config.width_px, config.height_px, config.rate_hz)
-        renderer = self._renderer("video", model, config.width_px, config.height_px)
-        renderer.show(qpos)
-        self._video.add(renderer.rgb(VIDEO_CAMERA))
+        # while the planner thinks nothing moves: a core that does not draw the same picture again is its own
+        if not self._still(model, qpos):
+            renderer = self._renderer("video", model, config.width_px, config.height_px)
+            renderer.show(qpos)
+            self._last = (model, qpos.copy(), renderer.rgb(VIDEO_CAMERA))
+        self._video.add(self._last[2])
 
     def finish_video(self) -> None:
         """Complete the video file, if one is being written."""
@@ -79,6 +89,10 @@ class Studio:
         for _, renderer in self._renderers.values():
             renderer.close()
         self._renderers.clear()
+
+    def _still(self, model: mujoco.MjModel, qpos: Array) -> bool:
+        """Whether the last picture shows this state."""
+        return self._last[0] is model and bool(np.abs(self._last[1] - qpos).max() < STILL)
 
     def _renderer(self, use: str, model: mujoco.MjModel, width_px: int, height_px: int) -> SceneRenderer:
         """Renderer of a scene; that of the scene before is closed."""
