@@ -21,7 +21,9 @@ Network = Annotated[str, typer.Option(help="Weights in models/networks/, or a pa
 
 @app.command()
 def demo(
-    objects: Annotated[Path | None, typer.Option(help="Folder of meshes; the package's own without it.")] = None,
+    objects: Annotated[
+        Path | None, typer.Option(help="Folder of meshes; the package's own without it.")
+    ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="How many objects to pick up.")] = 3,
     seed: Seed = 1,
     json_file: JsonFile = None,
@@ -42,7 +44,9 @@ def plan(
     hand: HandName = "shadow",
     network: Network = "shadow_compact",
     rotations: Annotated[int, typer.Option(min=1, help="Rotations of the object shown to the network.")] = 28,
-    image: Annotated[Path | None, typer.Option(help="PNG of the best grasp (with several meshes: NAME-<mesh>).")] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="PNG of the best grasp (with several meshes: NAME-<mesh>).")
+    ] = None,
     seed: Seed = 0,
     json_file: JsonFile = None,
 ) -> None:
@@ -63,7 +67,9 @@ def plan(
 @app.command()
 def perceive(
     clouds: Annotated[list[Path], typer.Argument(help="Views: PCD or PLY, metres, camera or world frame.")],
-    poses: Annotated[Path | None, typer.Option(help="YAML with T_world_camera for each view; identity without.")] = None,
+    poses: Annotated[
+        Path | None, typer.Option(help="YAML with T_world_camera for each view; identity without.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for meshes (PLY) and grids (NPZ).")] = Path("perceived"),
     seed: Seed = 0,
     json_file: JsonFile = None,

@@ -76,12 +76,16 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
         element = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
         if len(element) != len(value):
             raise ConfigError(f"{where}: expected {len(element)} entries, got {len(value)}")
-        return tuple(_coerce(v, e, f"{where}[{i}]") for i, (v, e) in enumerate(zip(value, element, strict=True)))
+        return tuple(
+            _coerce(v, e, f"{where}[{i}]") for i, (v, e) in enumerate(zip(value, element, strict=True))
+        )
     if origin is dict and isinstance(value, dict):
         return {k: _coerce(v, args[1], f"{where}.{k}") for k, v in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     plain = origin or hint
-    if isinstance(plain, type) and (not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool)):
+    if isinstance(plain, type) and (
+        not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool)
+    ):
         raise ConfigError(f"{where}: expected {plain.__name__}, got {type(value).__name__} ({value!r})")
     return value

@@ -126,7 +126,9 @@ def plan_report(
         if last["failure"]:
             echo(f"{path.name}: {last['failure']}")
         else:
-            echo(f"{path.name}: ε {last['epsilon']:.3f}, {last['text']}" + (f"; {picture}" if picture else ""))
+            echo(
+                f"{path.name}: ε {last['epsilon']:.3f}, {last['text']}" + (f"; {picture}" if picture else "")
+            )
     return report(entries)
 
 
@@ -139,7 +141,9 @@ def _plan_one(
     plan = planner.plan(distance)
     seconds = {**_stages(plan), "plan": time.perf_counter() - started}
     if not plan.grasps:
-        return entry(path.stem, failure=str(explain_failure(plan)), rotations=config.rotations, seconds=seconds)
+        return entry(
+            path.stem, failure=str(explain_failure(plan)), rotations=config.rotations, seconds=seconds
+        )
     best = plan.grasps[0]
     if image is not None:
         from grasp_pose_net.simulation.picture import draw_grasp

@@ -37,7 +37,12 @@ class Approaches:
 
 
 def find_approaches(
-    hand: Hand, field: SignedDistanceField, x: Array, pregrasp: Array, distance_m: float, plane: Plane | None = None
+    hand: Hand,
+    field: SignedDistanceField,
+    x: Array,
+    pregrasp: Array,
+    distance_m: float,
+    plane: Plane | None = None,
 ) -> Approaches:
     """Direction and opening of the hand with the most room on the way to each grasp.
 
@@ -58,7 +63,9 @@ def find_approaches(
     R_object_palm = rotation_from_quat(torch.as_tensor(x[:, 3:7])).numpy()
     directions = _directions(hand) @ R_object_palm.transpose(0, 2, 1)  # (B, A, 3)
     clearance = _clearance(hand, field, poses, directions, distance_m, plane)  # (B, A, O)
-    flat = np.minimum(clearance, ENOUGH_M).transpose(0, 2, 1).reshape(len(x), -1)  # opening major: small ones first
+    flat = (
+        np.minimum(clearance, ENOUGH_M).transpose(0, 2, 1).reshape(len(x), -1)
+    )  # opening major: small ones first
     opening, direction = np.divmod(flat.argmax(1), len(DIRECTIONS))
     rows = np.arange(len(x))
     return Approaches(
@@ -83,14 +90,17 @@ def _clearance(
     plane: Plane | None,
 ) -> Array:
     """Smallest gap (B, A, O) [m] over the way, for every direction (B, A, 3) and opening in poses (B, O, D)."""
-    B, O, D = poses.shape
+    grasps, openings, size = poses.shape
     kinematics = Kinematics(hand, dtype=torch.float32)
-    spheres = kinematics.points(torch.as_tensor(poses.reshape(B * O, D), dtype=torch.float32), hand.spheres)
+    spheres = kinematics.points(torch.as_tensor(poses.reshape(-1, size), dtype=torch.float32), hand.spheres)
     radius = torch.tensor(hand.spheres.radius, dtype=torch.float32)
-    back = -torch.linspace(0.0, distance_m, STEPS)[:, None] * torch.as_tensor(directions, dtype=torch.float32)[:, :, None]
+    back = (
+        -torch.linspace(0.0, distance_m, STEPS)[:, None]
+        * torch.as_tensor(directions, dtype=torch.float32)[:, :, None]
+    )
     # (B, A, O, K, S, 3): every sphere of every opening at every step of every direction
-    centres = spheres.reshape(B, 1, O, 1, -1, 3) + back[:, :, None, :, None, :]
-    gap = field.distance(centres.reshape(B, -1, 3)).reshape(centres.shape[:-1]) - radius
+    centres = spheres.reshape(grasps, 1, openings, 1, -1, 3) + back[:, :, None, :, None, :]
+    gap = field.distance(centres.reshape(grasps, -1, 3)).reshape(centres.shape[:-1]) - radius
     if plane is not None:
         normal, offset = torch.as_tensor(plane.normal, dtype=torch.float32), plane.offset
         gap = torch.minimum(gap, centres @ normal - offset - radius)

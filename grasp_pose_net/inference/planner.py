@@ -25,15 +25,23 @@ class PlannerConfig:
     """What is asked of the network and of its grasps."""
 
     network: str = field(default="shadow_compact", metadata={"doc": "weights in models/networks/, or a path"})
-    rotations: int = field(default=28, metadata={"doc": "rotations of the object shown to the network", "range": (1, 512)})
+    rotations: int = field(
+        default=28, metadata={"doc": "rotations of the object shown to the network", "range": (1, 512)}
+    )
     max_grasps: int = field(default=5, metadata={"doc": "grasps returned at most", "range": (1, 100)})
-    min_epsilon: float = field(default=0.05, metadata={"doc": "smallest ε of a grasp that is offered", "range": (0, 1)})
-    approach_m: float = field(default=0.10, metadata={"doc": "length of the approach [m]", "range": (0.0, 0.3)})
+    min_epsilon: float = field(
+        default=0.05, metadata={"doc": "smallest ε of a grasp that is offered", "range": (0, 1)}
+    )
+    approach_m: float = field(
+        default=0.10, metadata={"doc": "length of the approach [m]", "range": (0.0, 0.3)}
+    )
     approach_clearance_m: float = field(
         default=-0.002, metadata={"doc": "gap that must stay on the approach [m]", "range": (-0.02, 0.05)}
     )
     lift_m: float = field(default=0.15, metadata={"doc": "height of the lift [m]", "range": (0.0, 0.5)})
-    field_cells: int = field(default=64, metadata={"doc": "cells of the distance field per side", "range": (32, 256)})
+    field_cells: int = field(
+        default=64, metadata={"doc": "cells of the distance field per side", "range": (32, 256)}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +105,9 @@ class GraspPlanner:
 
     def warm_up(self) -> None:
         """Plan once for a small box, so that the first answer does not wait for compilers."""
-        box = SignedDistanceField.from_mesh(trimesh.creation.box((0.06, 0.06, 0.12)), self._config.field_cells)
+        box = SignedDistanceField.from_mesh(
+            trimesh.creation.box((0.06, 0.06, 0.12)), self._config.field_cells
+        )
         self.plan(box, plane=Plane((0.0, 0.0, 1.0), -0.06))
 
     def plan(
@@ -177,7 +187,9 @@ def explain_failure(plan: Plan) -> PlanningError:
         "hits the support": "ask for more rotations, or raise the object",
     }
     reason, _ = plan.rejected.most_common(1)[0] if plan.rejected else ("none was proposed", 0)
-    return PlanningError(f"no grasp: {plan.summary()}. {advice.get(reason, 'Move the object nearer to the arm').capitalize()}.")
+    return PlanningError(
+        f"no grasp: {plan.summary()}. {advice.get(reason, 'Move the object nearer to the arm').capitalize()}."
+    )
 
 
 @contextmanager

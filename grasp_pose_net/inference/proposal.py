@@ -53,7 +53,7 @@ class Proposer:
             CheckpointError: the weights are missing or belong to another hand.
         """
         self._network = load_network(network, hand).eval()
-        self._rotations = torch.as_tensor(retry_rotations(rotations), dtype=torch.float32)
+        self._rotations = retry_rotations(rotations)
 
     def __call__(self, field: SignedDistanceField) -> Array:
         """Candidates x (R, D), one for each rotation, in the object's own frame."""
@@ -61,4 +61,5 @@ class Proposer:
         with torch.inference_mode():
             rotated = self._network(grids.float())
         # candidates were found on the object rotated by R, so R⁻¹ brings them back
-        return rotate_pose(rotated, self._rotations.transpose(1, 2)).double().numpy()
+        back = torch.as_tensor(self._rotations.transpose(0, 2, 1))
+        return rotate_pose(rotated.double(), back).numpy()

@@ -52,7 +52,13 @@ READY_TIMEOUT_S = 400.0
 CALL_TIMEOUT_S = 60.0
 PICKUP_TIMEOUT_S = 180.0
 # The lift trial's word for a pick-up that ended in one of its stages.
-FAILURE_OF_STAGE = {"reach": "reach", "approach": "reach", "close": "grasp", "squeeze": "grasp", "lift": "lift"}
+FAILURE_OF_STAGE = {
+    "reach": "reach",
+    "approach": "reach",
+    "close": "grasp",
+    "squeeze": "grasp",
+    "lift": "lift",
+}
 
 
 class DemoClient(Node):
@@ -66,12 +72,12 @@ class DemoClient(Node):
         """
         super().__init__("grasp_demo", parameter_overrides=[Parameter("use_sim_time", value=True)])
         self._check = check
-        self.reset_client = self.create_client(Trigger, "/simulation/reset")
-        self.parameters_client = self.create_client(SetParameters, "/simulation/set_parameters")
-        self.capture_client = self.create_client(Trigger, "/perception/capture")
-        self.plan_client = self.create_client(GraspPlanning, "/plan_grasp")
-        self.refine_client = self.create_client(GraspPlanning, "/refine_grasp")
-        self.pickup_client = ActionClient(self, Pickup, "/pickup")
+        self.reset_client: Any = self.create_client(Trigger, "/simulation/reset")
+        self.parameters_client: Any = self.create_client(SetParameters, "/simulation/set_parameters")
+        self.capture_client: Any = self.create_client(Trigger, "/perception/capture")
+        self.plan_client: Any = self.create_client(GraspPlanning, "/plan_grasp")
+        self.refine_client: Any = self.create_client(GraspPlanning, "/refine_grasp")
+        self.pickup_client: Any = ActionClient(self, Pickup, "/pickup")
         self.scene: PlanningSceneWorld | None = None
         self.create_subscription(PlanningSceneWorld, "/perception/objects", self._take_scene, LATCHED)
 
@@ -138,9 +144,12 @@ class Track:
 
     def __init__(self, node: Node) -> None:
         """Begin to record."""
-        self._node = node
         self._samples: list[tuple[float, float]] = []
-        self._subscription = node.create_subscription(PoseArray, "/simulation/object_poses", self._take, 50)
+        node.create_subscription(PoseArray, "/simulation/object_poses", self._take, 50)
+
+    def restart(self) -> None:
+        """Forget what was recorded."""
+        self._samples = []
 
     def _take(self, message: PoseArray) -> None:
         self._samples.append((stamp_seconds(message.header.stamp), message.poses[0].position.z))
@@ -154,10 +163,6 @@ class Track:
         """Times (N,) [s] and heights (N,) [m]."""
         times, heights = np.array(self._samples).T
         return times, heights
-
-    def close(self) -> None:
-        """Stop recording."""
-        self._node.destroy_subscription(self._subscription)
 
 
 @dataclass
@@ -199,6 +204,7 @@ class Demo:
         """
         self._client, self._root, self._console = client, folder, console
         self._folder = folder
+        self._track = Track(client)
         self._hand = Hand.load("shadow")
         self._robot = RobotModel(robot_urdf(), robot_srdf())
         self._controllers = ControllerClient(client, self._robot, ControllerParameters())
@@ -212,19 +218,22 @@ class Demo:
         self._folder = self._root / f"{number + 1:02d}_{episode.name}"
         self._folder.mkdir()
         self._client.set_simulation(video=str(self._folder / "episode.mp4"))
-        track = Track(self._client)
+        self._track.restart()
         try:
             self._perceive(episode)
             target, grasps = self._plan(episode)
             used = self._pick_up(episode, target, grasps)
             self._measure(episode, target, used)
-            self._trial(track)
+            self._trial()
         except StageFailure as failure:
             episode.failure, episode.reason = failure.stage, str(failure)
         finally:
-            track.close()
             self._client.set_simulation(video="")
-        verdict = "[green]lifted, held and shaken[/]" if episode.failure is None else f"[red]failed: {episode.failure}[/]"
+        verdict = (
+            "[green]lifted, held and shaken[/]"
+            if episode.failure is None
+            else f"[red]failed: {episode.failure}[/]"
+        )
         self._say(f"  verdict  {verdict}{'. ' + episode.reason if episode.reason else ''}")
         return episode.entry()
 
@@ -256,7 +265,12 @@ class Demo:
 
     def _draw(self, target: Target, grasp: Grasp) -> None:
         """Picture of the proposed grasp on the perceived object."""
-        draw_grasp(self._hand, pose_vector(self._hand, grasp, target.T_frame_object), target.mesh, self._folder / "grasp.png")
+        draw_grasp(
+            self._hand,
+            pose_vector(self._hand, grasp, target.T_frame_object),
+            target.mesh,
+            self._folder / "grasp.png",
+        )
 
     def _pick_up(self, episode: Episode, target: Target, grasps: list[Grasp]) -> Grasp:
         client = self._client.pickup_client
@@ -267,12 +281,16 @@ class Demo:
             stages.append(message.feedback.state)
             self._say(f"  pickup   {stages[-1]}")
 
-        handle = self._client.result(client.send_goal_async(goal, feedback), CALL_TIMEOUT_S, "/pickup to accept the goal")
+        handle = self._client.result(
+            client.send_goal_async(goal, feedback), CALL_TIMEOUT_S, "/pickup to accept the goal"
+        )
         if not handle.accepted:
             raise StageFailure("reach", "/pickup rejected the goal")
         result = self._client.result(handle.get_result_async(), PICKUP_TIMEOUT_S, "the end of /pickup").result
         if result.error_code.val != MoveItErrorCodes.SUCCESS:
-            raise StageFailure(FAILURE_OF_STAGE.get(stages[-1] if stages else "", "reach"), result.error_code.message)
+            raise StageFailure(
+                FAILURE_OF_STAGE.get(stages[-1] if stages else "", "reach"), result.error_code.message
+            )
         return result.grasp
 
     def _measure(self, episode: Episode, target: Target, grasp: Grasp) -> None:
@@ -280,9 +298,10 @@ class Demo:
         x = pose_vector(self._hand, grasp, target.T_frame_object)
         episode.figures = {**grasp_figures(self._hand, target.mesh, x), "grasp": grasp.id}
 
-    def _trial(self, track: Track) -> None:
+    def _trial(self) -> None:
         """Hold, shake, and judge by the object's own track."""
         self._say("  trial    hold 3 s, shake ±3 cm along x, y and z")
+        track = self._track
         held = track.now + HOLD_S + 0.2
         self._client.wait(lambda: track.now > held, CALL_TIMEOUT_S, "the hold to pass")
         state = self._robot.configuration(self._controllers.joint_state().positions)
@@ -290,13 +309,18 @@ class Demo:
         config = MotionConfig(velocity_scale=1.0, acceleration_scale=1.0, arm_acceleration_rad_s2=20.0)
         try:
             motion = shake(
-                self._robot.chain, self._robot.arm.names, state[self._robot.arm.indices], config.arm_limits(self._robot)
+                self._robot.chain,
+                self._robot.arm.names,
+                state[self._robot.arm.indices],
+                config.arm_limits(self._robot),
             )
             self._controllers.execute(motion, may_stop_short=False, cancelled=lambda: False)
         except (PlanningFailed, ExecutionFailed) as error:
             raise StageFailure("shake", str(error)) from error
         shaken = track.now
-        self._client.wait(lambda: track.now > shaken + 0.1, CALL_TIMEOUT_S, "the object's pose after the shake")
+        self._client.wait(
+            lambda: track.now > shaken + 0.1, CALL_TIMEOUT_S, "the object's pose after the shake"
+        )
         verdict = judge_lift(*track.arrays(), shaken)
         if not verdict.success:
             raise StageFailure(verdict.failure, f"rose to {verdict.height_m:.2f} m")
@@ -322,9 +346,13 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> dict[str, Any
     parameters = {node.name: node.overrides(True, "auto", place) for node in NODES}
     parameters["simulation"]["seed"] = seed
     with Runner(folder.resolve() / "logs", parameters) as runner:
-        domain = " ".join(f"{name}={os.environ[name]}" for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"))
+        domain = " ".join(
+            f"{name}={os.environ[name]}" for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE")
+        )
         console.print(f"starting {', '.join(runner.pids)}; logs in {runner.folder}", highlight=False)
-        console.print(f"to talk to them from another terminal: export {domain}", highlight=False, soft_wrap=True)
+        console.print(
+            f"to talk to them from another terminal: export {domain}", highlight=False, soft_wrap=True
+        )
         with spinning(lambda: DemoClient(runner.check)) as client:
             client.wait_until_ready()
             demo = Demo(client, folder.resolve(), console)

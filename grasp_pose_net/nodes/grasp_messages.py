@@ -130,7 +130,9 @@ def pose_vector(hand: Hand, message: Grasp, T_frame_object: Array) -> Array:
     """
     if not message.grasp_posture.points:
         raise ValueError(f"grasp {message.id!r}: grasp_posture has no points")
-    named = dict(zip(message.grasp_posture.joint_names, message.grasp_posture.points[0].positions, strict=False))
+    named = dict(
+        zip(message.grasp_posture.joint_names, message.grasp_posture.points[0].positions, strict=False)
+    )
     if missing := [name for name in hand.joint_names if name not in named]:
         raise ValueError(f"grasp {message.id!r}: grasp_posture lacks {', '.join(missing)}")
     T_frame_root = transform_from_pose(message.grasp_pose.pose)
@@ -153,8 +155,14 @@ def grasp_markers(hand: Hand, grasps: Sequence[Grasp], T_frame_object: Array) ->
         for shape in hand.shapes:
             T_frame_shape = T_frame_object @ poses[hand.tree.index(shape.link)] @ shape.T_link_shape
             for kind, size, T_shape_part in _marker_parts(shape.kind, shape.size):
-                marker = Marker(header=header, ns=namespace, id=len(markers.markers), type=kind, action=Marker.ADD)
-                marker.pose, marker.scale, marker.color = pose_message(T_frame_shape @ T_shape_part), vector_message(size), colour
+                marker = Marker(
+                    header=header, ns=namespace, id=len(markers.markers), type=kind, action=Marker.ADD
+                )
+                marker.pose, marker.scale, marker.color = (
+                    pose_message(T_frame_shape @ T_shape_part),
+                    vector_message(size),
+                    colour,
+                )
                 markers.markers.append(marker)
         label = Marker(header=header, ns=namespace, id=len(markers.markers), type=Marker.TEXT_VIEW_FACING)
         label.pose, label.text, label.color = grasp.grasp_pose.pose, f"ε {grasp.grasp_quality:.2f}", colour

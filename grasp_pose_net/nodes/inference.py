@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from moveit_msgs.msg import Grasp, MoveItErrorCodes
 from moveit_msgs.srv import GraspPlanning
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.client import Client
 from rclpy.node import Node
 from visualization_msgs.msg import MarkerArray
 
@@ -18,7 +19,14 @@ from grasp_pose_net.exceptions import GraspPoseNetError, PlanningError
 from grasp_pose_net.execution import MotionConfig
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import GraspPlanner, Plan, PlannedGrasp, PlannerConfig, Reachable, explain_failure
+from grasp_pose_net.inference import (
+    GraspPlanner,
+    Plan,
+    PlannedGrasp,
+    PlannerConfig,
+    Reachable,
+    explain_failure,
+)
 from grasp_pose_net.nodes.grasp_messages import (
     candidate_message,
     grasp_markers,
@@ -40,9 +48,15 @@ class InferenceParameters:
     """Parameters of the inference node."""
 
     hand: str = field(default="shadow", metadata={"doc": "hand in models/hands/, or a path to a hand.yaml"})
-    robot: str = field(default="ur10_shadow", metadata={"doc": "robot in models/robots/; empty: reach is not checked"})
-    objects_topic: str = field(default="/perception/objects", metadata={"doc": "scene with targets and support"})
-    refine_timeout_s: float = field(default=10.0, metadata={"doc": "longest wait for refinement [s]", "range": (0.1, 600)})
+    robot: str = field(
+        default="ur10_shadow", metadata={"doc": "robot in models/robots/; empty: reach is not checked"}
+    )
+    objects_topic: str = field(
+        default="/perception/objects", metadata={"doc": "scene with targets and support"}
+    )
+    refine_timeout_s: float = field(
+        default=10.0, metadata={"doc": "longest wait for refinement [s]", "range": (0.1, 600)}
+    )
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
 
@@ -60,12 +74,18 @@ class InferenceNode(Node):
         self._scene = ObjectScene(self, self._config.objects_topic)
         self._reach = Reach(self._config.robot, self._config.motion) if self._config.robot else None
         # the answer of /refine_grasp must be taken while /plan_grasp is being served
-        self._refine_client = self.create_client(GraspPlanning, "/refine_grasp", callback_group=ReentrantCallbackGroup())
+        self._refine_client: Client = self.create_client(
+            GraspPlanning, "/refine_grasp", callback_group=ReentrantCallbackGroup()
+        )
         self._markers = self.create_publisher(MarkerArray, "~/grasps", LATCHED)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_service(GraspPlanning, "/plan_grasp", self._plan, callback_group=MutuallyExclusiveCallbackGroup())
+        self.create_service(
+            GraspPlanning, "/plan_grasp", self._plan, callback_group=MutuallyExclusiveCallbackGroup()
+        )
 
-    def _plan(self, request: GraspPlanning.Request, response: GraspPlanning.Response) -> GraspPlanning.Response:
+    def _plan(
+        self, request: GraspPlanning.Request, response: GraspPlanning.Response
+    ) -> GraspPlanning.Response:
         try:
             target, plan, seconds = self._best(request)
             response.grasps = self._messages(plan, target)
@@ -112,7 +132,9 @@ class InferenceNode(Node):
             return None
         reach = self._reach
         objects = self._scene.objects
-        supports = tuple(request.support_surfaces) or tuple(name for name, o in objects.items() if o.primitives)
+        supports = tuple(request.support_surfaces) or tuple(
+            name for name, o in objects.items() if o.primitives
+        )
         objects.update({obstacle.id: obstacle for obstacle in request.movable_obstacles})
         if target.name not in objects:
             objects[target.name] = request.target
@@ -153,17 +175,23 @@ class InferenceNode(Node):
     def _call_refinement(self, call: GraspPlanning.Request) -> GraspPlanning.Response:
         timeout = self._config.refine_timeout_s
         if not self._refine_client.wait_for_service(timeout_sec=timeout):
-            raise PlanningError(f"/refine_grasp is not there after {timeout:g} s; is the refinement node running?")
+            raise PlanningError(
+                f"/refine_grasp is not there after {timeout:g} s; is the refinement node running?"
+            )
         done = threading.Event()
         future = self._refine_client.call_async(call)
         future.add_done_callback(lambda _: done.set())
         if not done.wait(timeout):
             self._refine_client.remove_pending_request(future)
-            raise PlanningError(f"/refine_grasp did not answer within {timeout:g} s; see the refinement node's log")
+            raise PlanningError(
+                f"/refine_grasp did not answer within {timeout:g} s; see the refinement node's log"
+            )
         return future.result()
 
     def _messages(self, plan: Plan, target: Target) -> list[Grasp]:
-        return [self._message(grasp, target, f"{target.name}/{rank}") for rank, grasp in enumerate(plan.grasps)]
+        return [
+            self._message(grasp, target, f"{target.name}/{rank}") for rank, grasp in enumerate(plan.grasps)
+        ]
 
     def _message(self, grasp: PlannedGrasp, target: Target, name: str) -> Grasp:
         return grasp_message(

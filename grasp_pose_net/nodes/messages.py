@@ -67,7 +67,9 @@ def transform_from_message(transform: Transform) -> Array:
 
 def _checked_transform(position: Sequence[float], quat_wxyz: Sequence[float]) -> Array:
     if not np.isfinite([*position, *quat_wxyz]).all() or np.linalg.norm(quat_wxyz) < 1e-6:
-        raise ValueError(f"not a pose: position {tuple(position)}, quaternion (w, x, y, z) {tuple(quat_wxyz)}")
+        raise ValueError(
+            f"not a pose: position {tuple(position)}, quaternion (w, x, y, z) {tuple(quat_wxyz)}"
+        )
     return make_transform(position, quat_wxyz)
 
 
@@ -104,7 +106,9 @@ def mesh_from_message(message: Mesh) -> trimesh.Trimesh:
     if len(faces) == 0:
         raise ValueError(f"mesh with {len(vertices)} vertices has no triangles")
     if faces.max() >= len(vertices) or not np.isfinite(vertices).all():
-        raise ValueError(f"mesh has a vertex index beyond its {len(vertices)} vertices, or a coordinate that is not finite")
+        raise ValueError(
+            f"mesh has a vertex index beyond its {len(vertices)} vertices, or a coordinate that is not finite"
+        )
     return trimesh.Trimesh(vertices, faces, process=False)
 
 
@@ -148,7 +152,9 @@ def boxes_and_meshes(
     boxes, meshes = [], []
     for primitive, pose in zip(message.primitives, message.primitive_poses, strict=True):
         if primitive.type != SolidPrimitive.BOX:
-            raise ValueError(f"object {message.id!r}: only boxes and meshes are supported, got primitive {primitive.type}")
+            raise ValueError(
+                f"object {message.id!r}: only boxes and meshes are supported, got primitive {primitive.type}"
+            )
         boxes.append((np.array(primitive.dimensions, float), T_frame_object @ transform_from_pose(pose)))
     for mesh, pose in zip(message.meshes, message.mesh_poses, strict=True):
         meshes.append((mesh_from_message(mesh), T_frame_object @ transform_from_pose(pose)))
@@ -167,7 +173,7 @@ def time_message(seconds: float) -> TimeMessage:
     return TimeMessage(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
 
 
-def xyz_cloud_message(points: Array, frame: str, stamp: TimeMessage) -> PointCloud2:
+def xyz_cloud_message(points: NDArray[np.floating], frame: str, stamp: TimeMessage) -> PointCloud2:
     """Unorganised cloud of points (N, 3) [m], fields x, y, z of float32."""
     points = np.ascontiguousarray(points, np.float32)
     names = ("x", "y", "z")
@@ -175,7 +181,10 @@ def xyz_cloud_message(points: Array, frame: str, stamp: TimeMessage) -> PointClo
         header=Header(frame_id=frame, stamp=stamp),
         height=1,
         width=len(points),
-        fields=[PointField(name=n, offset=4 * i, datatype=PointField.FLOAT32, count=1) for i, n in enumerate(names)],
+        fields=[
+            PointField(name=n, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+            for i, n in enumerate(names)
+        ],
         is_bigendian=False,
         point_step=12,
         row_step=12 * len(points),
@@ -198,22 +207,34 @@ def points_from_cloud(message: PointCloud2) -> NDArray[np.float32]:
     """
     fields = {entry.name: entry for entry in message.fields}
     if missing := [name for name in "xyz" if name not in fields]:
-        raise ValueError(f"cloud has no field {', '.join(missing)}; its fields: {', '.join(fields) or 'none'}")
+        raise ValueError(
+            f"cloud has no field {', '.join(missing)}; its fields: {', '.join(fields) or 'none'}"
+        )
     order = ">" if message.is_bigendian else "<"
     formats, offsets = [], []
     for entry in (fields[name] for name in "xyz"):
         if entry.datatype not in CLOUD_NUMBERS:
-            raise ValueError(f"cloud field {entry.name} has datatype {entry.datatype}; expected FLOAT32 (7) or FLOAT64 (8)")
+            raise ValueError(
+                f"cloud field {entry.name} has datatype {entry.datatype}; expected FLOAT32 (7) or FLOAT64 (8)"
+            )
         formats.append(order + CLOUD_NUMBERS[entry.datatype])
         offsets.append(entry.offset)
     ends = [offset + int(form[2:]) for offset, form in zip(offsets, formats, strict=True)]
-    needed = message.row_step * (message.height - 1) + message.point_step * message.width if message.height else 0
-    if max(ends) > message.point_step or message.row_step < message.point_step * message.width or len(message.data) < needed:
+    needed = (
+        message.row_step * (message.height - 1) + message.point_step * message.width if message.height else 0
+    )
+    if (
+        max(ends) > message.point_step
+        or message.row_step < message.point_step * message.width
+        or len(message.data) < needed
+    ):
         raise ValueError(
             f"cloud of {message.width} x {message.height} points of {message.point_step} bytes (row_step {message.row_step}, "
             f"x, y, z at {offsets}) does not fit into {len(message.data)} bytes of data; was it cut off?"
         )
-    record = np.dtype({"names": list("xyz"), "formats": formats, "offsets": offsets, "itemsize": message.point_step})
+    record = np.dtype(
+        {"names": list("xyz"), "formats": formats, "offsets": offsets, "itemsize": message.point_step}
+    )
     shape, strides = (message.height, message.width), (message.row_step, message.point_step)
     rows = np.ndarray(shape, record, np.asarray(message.data, np.uint8), strides=strides)
     points = np.empty((message.height * message.width, 3), np.float32)
@@ -222,7 +243,9 @@ def points_from_cloud(message: PointCloud2) -> NDArray[np.float32]:
     return points
 
 
-def coloured_cloud_message(points: Array, colours: NDArray[np.uint8], frame: str, stamp: TimeMessage) -> PointCloud2:
+def coloured_cloud_message(
+    points: Array, colours: NDArray[np.uint8], frame: str, stamp: TimeMessage
+) -> PointCloud2:
     """Unorganised cloud of points (N, 3) [m] with colours (N, 3) red, green, blue; field rgb as RViz reads it."""
     packed = np.zeros(len(points), np.dtype([("xyz", "<f4", 3), ("rgb", "<u4")]))
     packed["xyz"] = points

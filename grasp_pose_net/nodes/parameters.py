@@ -41,7 +41,9 @@ def declare(node: Node, cls: type[T]) -> T:
     unknown = sorted(set(node._parameter_overrides) - set(fields) - {"use_sim_time"})
     unknown = [name for name in unknown if not name.startswith("qos_overrides.")]
     if unknown:
-        raise ConfigError(f"{node.get_name()}: unknown parameter {unknown[0]!r}; valid: {', '.join(sorted(fields))}")
+        raise ConfigError(
+            f"{node.get_name()}: unknown parameter {unknown[0]!r}; valid: {', '.join(sorted(fields))}"
+        )
     values: dict[str, Any] = {}
     for name, (field, hint) in fields.items():
         *groups, last = name.split(".")
@@ -73,14 +75,17 @@ def _declare_one(node: Node, name: str, field: dataclasses.Field, hint: Any) -> 
         if hint is int:
             descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
         else:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=float(low), to_value=float(high))
+            ]
     if field.default_factory is not dataclasses.MISSING:
         default = field.default_factory()
     else:
         default = field.default
     if default is dataclasses.MISSING:
-        value = node.declare_parameter(name, PARAMETER_TYPES[hint], descriptor).value
-    else:
-        value = node.declare_parameter(name, list(default) if isinstance(default, tuple) else default, descriptor).value
+        default = PARAMETER_TYPES[hint]
+    elif isinstance(default, tuple):
+        default = list(default)
+    value: Any = node.declare_parameter(name, default, descriptor).value
     # rclpy hands arrays out as array.array; the loader wants lists
     return list(value) if typing.get_origin(hint) is tuple else value

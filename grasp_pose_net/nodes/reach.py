@@ -20,7 +20,9 @@ class Reach:
         self._robot.chain.warm_up()
         self._config = config
 
-    def motion(self, objects: Iterable[CollisionObject], target: str, supports: tuple[str, ...]) -> GraspMotion:
+    def motion(
+        self, objects: Iterable[CollisionObject], target: str, supports: tuple[str, ...]
+    ) -> GraspMotion:
         """Checks for grasps of a target among objects.
 
         Raises:

@@ -29,8 +29,12 @@ class RefinementParameters:
     """Parameters of the refinement node."""
 
     hand: str = field(default="shadow", metadata={"doc": "hand in models/hands/, or a path to a hand.yaml"})
-    objects_topic: str = field(default="/perception/objects", metadata={"doc": "scene with targets and support"})
-    field_cells: int = field(default=64, metadata={"doc": "cells of the distance field per side", "range": (32, 256)})
+    objects_topic: str = field(
+        default="/perception/objects", metadata={"doc": "scene with targets and support"}
+    )
+    field_cells: int = field(
+        default=64, metadata={"doc": "cells of the distance field per side", "range": (32, 256)}
+    )
 
 
 class RefinementNode(Node):
@@ -48,7 +52,9 @@ class RefinementNode(Node):
         group = ReentrantCallbackGroup()
         self.create_service(GraspPlanning, "/refine_grasp", self._refine, callback_group=group)
 
-    def _refine(self, request: GraspPlanning.Request, response: GraspPlanning.Response) -> GraspPlanning.Response:
+    def _refine(
+        self, request: GraspPlanning.Request, response: GraspPlanning.Response
+    ) -> GraspPlanning.Response:
         started = time.perf_counter()
         try:
             response.grasps, text = self._refined(request)
@@ -71,13 +77,18 @@ class RefinementNode(Node):
                     f"grasp {grasp.id!r} is given in frame {grasp.grasp_pose.header.frame_id!r}, "
                     f"its target in {target.frame!r}; give both in one frame"
                 )
-        x = np.stack([pose_vector(self._hand, grasp, target.T_frame_object) for grasp in request.candidate_grasps])
+        x = np.stack(
+            [pose_vector(self._hand, grasp, target.T_frame_object) for grasp in request.candidate_grasps]
+        )
         refined = refine_and_rank(self._hand, self._field(target), x, plane=plane)
         grasps = [
             self._message(request.candidate_grasps[index], pose, epsilon, target)
             for index, pose, epsilon in zip(refined.index, refined.x, refined.epsilon, strict=True)
         ]
-        return grasps, f"{len(grasps)} of {len(x)} grasps of {target.name!r} refined; {rejection_text(refined.rejected)}"
+        return (
+            grasps,
+            f"{len(grasps)} of {len(x)} grasps of {target.name!r} refined; {rejection_text(refined.rejected)}",
+        )
 
     def _field(self, target: Target) -> SignedDistanceField:
         """Distance field of the target; the same mesh is computed once."""

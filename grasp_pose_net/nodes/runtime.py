@@ -6,8 +6,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import rclpy
+from rclpy._rclpy_pybind11 import InvalidHandle
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -29,7 +31,8 @@ def run(make_node: Callable[[], Node], threads: int = 4) -> None:
         node.get_logger().info("ready")
         while True:
             # not spin(): without traffic it waits in C for ever, and Python never gets to see a signal
-            executor.spin_once(timeout_sec=0.5)
+            with suppress(InvalidHandle):  # a subscription that a callback has just given up
+                executor.spin_once(timeout_sec=0.5)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except GraspPoseNetError as error:

@@ -82,7 +82,9 @@ class ObjectScene:
         for name in names:
             if name not in self._objects or not self._objects[name].primitives:
                 boxes = sorted(n for n, entry in self._objects.items() if entry.primitives)
-                raise PlanningError(f"support surface {name!r} is no box of the scene; boxes: {', '.join(boxes) or 'none'}")
+                raise PlanningError(
+                    f"support surface {name!r} is no box of the scene; boxes: {', '.join(boxes) or 'none'}"
+                )
         planes = []
         for name, entry in self._objects.items():
             if entry.primitives and (not names or name in names):
@@ -91,7 +93,9 @@ class ObjectScene:
                         f"support surface {name!r} is given in frame {entry.header.frame_id!r}, "
                         f"the target in {target.frame!r}; give both in one frame"
                     )
-                planes += [_top_plane(size, T, target.T_frame_object) for size, T in boxes_and_meshes(entry)[0]]
+                planes += [
+                    _top_plane(size, T, target.T_frame_object) for size, T in boxes_and_meshes(entry)[0]
+                ]
         below = [plane for plane in planes if plane.offset <= 0.0]
         return max(below, key=lambda plane: plane.offset, default=None)
 
@@ -127,5 +131,3 @@ def _top_plane(size: Array, T_frame_box: Array, T_frame_object: Array) -> Plane:
     normal = T_frame_object[:3, :3].T @ up
     point = transform_points(inverse_transform(T_frame_object), top_point)
     return Plane(normal=tuple(normal.tolist()), offset=float(normal @ point))
-
-

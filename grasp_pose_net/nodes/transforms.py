@@ -65,7 +65,9 @@ class FrameGraph:
             T_root_b, root_b = self._to_root(b, stamp)
             known = sorted(set(self._edges) | {edge[0] for edge in self._edges.values()})
         if root_a != root_b:
-            raise PlanningError(f"no transform between {a!r} and {b!r}; frames on /tf: {', '.join(known) or 'none'}")
+            raise PlanningError(
+                f"no transform between {a!r} and {b!r}; frames on /tf: {', '.join(known) or 'none'}"
+            )
         return inverse_transform(T_root_a) @ T_root_b
 
     def _to_root(self, frame: str, stamp: float | None) -> tuple[Array, str]:

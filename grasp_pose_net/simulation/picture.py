@@ -7,10 +7,12 @@ from pathlib import Path
 import imageio.v3 as imageio
 import mujoco
 import numpy as np
+import torch
 import trimesh
 
 from grasp_pose_net.geometry import Array, split_transform
 from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.hand.primitives import Shape
 
 OBJECT_COLOUR = (0.90, 0.55, 0.18, 1.0)
 SKIN_COLOURS = {"distal": (0.20, 0.62, 0.56, 1.0), "palm": (0.28, 0.30, 0.34, 1.0)}
@@ -23,7 +25,9 @@ GEOMS = {
 }
 
 
-def draw_grasp(hand: Hand, x: Array, mesh: trimesh.Trimesh, path: Path, size: tuple[int, int] = (960, 720)) -> None:
+def draw_grasp(
+    hand: Hand, x: Array, mesh: trimesh.Trimesh, path: Path, size: tuple[int, int] = (960, 720)
+) -> None:
     """Write a PNG of a hand at a grasp pose holding an object, seen from three sides.
 
     Args:
@@ -60,27 +64,36 @@ def draw_grasp(hand: Hand, x: Array, mesh: trimesh.Trimesh, path: Path, size: tu
 
 def _add_floor(spec: mujoco.MjSpec, height: float) -> None:
     spec.worldbody.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.6, 0.6, 0.01], pos=[0, 0, height - 0.01], rgba=[0.93, 0.90, 0.85, 1]
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[0.6, 0.6, 0.01],
+        pos=[0, 0, height - 0.01],
+        rgba=[0.93, 0.90, 0.85, 1],
     )
 
 
 def _add_mesh(spec: mujoco.MjSpec, mesh: trimesh.Trimesh) -> None:
-    spec.add_mesh(name="object", uservert=mesh.vertices.ravel(), userface=mesh.faces.ravel(), smoothnormal=False)
+    spec.add_mesh(
+        name="object", uservert=mesh.vertices.ravel(), userface=mesh.faces.ravel(), smoothnormal=False
+    )
     # MuJoCo moves a mesh to its own centre of mass and keeps the geom's pose consistent, so zero is the object's frame
     spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname="object", rgba=OBJECT_COLOUR)
 
 
 def _add_hand(spec: mujoco.MjSpec, hand: Hand, x: Array) -> None:
-    import torch
-
-    T_object_link = Kinematics(hand, dtype=torch.float64).link_poses(torch.as_tensor(x, dtype=torch.float64)[None])[0].numpy()
+    T_object_link = (
+        Kinematics(hand, dtype=torch.float64)
+        .link_poses(torch.as_tensor(x, dtype=torch.float64)[None])[0]
+        .numpy()
+    )
     for shape in hand.shapes:
         position, quat_wxyz = split_transform(T_object_link[hand.tree.index(shape.link)] @ shape.T_link_shape)
         colour = next((c for key, c in SKIN_COLOURS.items() if key in shape.link), LINK_COLOUR)
-        spec.worldbody.add_geom(type=GEOMS[shape.kind], size=_half_size(shape), pos=position, quat=quat_wxyz, rgba=colour)
+        spec.worldbody.add_geom(
+            type=GEOMS[shape.kind], size=_half_size(shape), pos=position, quat=quat_wxyz, rgba=colour
+        )
 
 
-def _half_size(shape) -> list[float]:  # noqa: ANN001
+def _half_size(shape: Shape) -> list[float]:
     """MuJoCo's sizes: half-extents of a box; radius, half-length of a cylinder or capsule; radius of a sphere."""
     sizes = [float(s) for s in np.atleast_1d(shape.size)]
     if shape.kind == "box":
@@ -95,18 +108,21 @@ def _three_views(model: mujoco.MjModel, data: mujoco.MjData, size: tuple[int, in
     width, height = size
     large, small = (2 * width // 3, height), (width - 2 * width // 3, height // 2)
     left = _view(model, data, large, azimuth=140.0, elevation=-22.0)
-    right = [_view(model, data, small, azimuth=250.0, elevation=-20.0), _view(model, data, small, azimuth=20.0, elevation=-60.0)]
+    right = [
+        _view(model, data, small, azimuth=250.0, elevation=-20.0),
+        _view(model, data, small, azimuth=20.0, elevation=-60.0),
+    ]
     return np.concatenate([left, np.concatenate(right)[: left.shape[0]]], axis=1)
 
 
-def _view(model: mujoco.MjModel, data: mujoco.MjData, size: tuple[int, int], azimuth: float, elevation: float) -> Array:
+def _view(
+    model: mujoco.MjModel, data: mujoco.MjData, size: tuple[int, int], azimuth: float, elevation: float
+) -> Array:
     camera = mujoco.MjvCamera()
-    camera.azimuth, camera.elevation, camera.distance = azimuth, elevation, 0.55
+    camera.azimuth, camera.elevation, camera.distance = azimuth, elevation, 0.62
     renderer = mujoco.Renderer(model, height=size[1], width=size[0])
     try:
         renderer.update_scene(data, camera)
         return renderer.render().copy()
     finally:
         renderer.close()
-
-
