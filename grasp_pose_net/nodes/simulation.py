@@ -54,7 +54,8 @@ if (
 WORLD_FRAME = "world"
 THREADS = 8  # a waiting goal keeps one
 CLOUDS, FINISH = ":clouds", ":finish"
-WAITING_JOBS = 8  # the physics waits for the drawing beyond: a video lacks no frame
+VIDEO_TIMEOUT_S = 10.0
+WAITING_JOBS = 3  # the physics waits for the drawing beyond: a video lacks no frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +136,7 @@ class SimulationNode(Node):
 
     def __init__(self) -> None:
         # first of all: a node whose parameters are wrong is destroyed before it is complete
-        self._stop, self._clouds_asked = threading.Event(), threading.Event()
+        self._stop, self._clouds_asked, self._video_finished = (threading.Event() for _ in range(3))
         self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING_JOBS)
         self._physics_thread = threading.Thread(target=self._run_physics, daemon=True)
         self._studio_thread = threading.Thread(target=self._run_studio, daemon=True)
@@ -158,6 +159,8 @@ class SimulationNode(Node):
             for name in self._world.controllers
         }
         self.create_service(Trigger, "~/reset", self._reset, callback_group=MutuallyExclusiveCallbackGroup())
+        self._video_finished.set()
+        self.add_post_set_parameters_callback(self._await_video)
         self._physics_thread.start()
         self._studio_thread.start()
 
@@ -179,6 +182,13 @@ class SimulationNode(Node):
         episode = prepare_episode(self._config, mesh_files(objects), seed, number)
         self.set_parameters([Parameter("episode", value=number + 1)])
         return episode
+
+    def _await_video(self, changed: list[Parameter]) -> None:
+        """Who clears parameter ``video`` gets the answer once the file is complete."""
+        for parameter in changed:
+            cleared = parameter.name == "video" and not parameter.value
+            if cleared and not self._video_finished.wait(VIDEO_TIMEOUT_S):
+                self.get_logger().warning(f"the video is not finished after {VIDEO_TIMEOUT_S:g} s")
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Start another episode; the answer's text is JSON: episode, object, file, mass_kg."""
@@ -215,6 +225,12 @@ class SimulationNode(Node):
         pace = Pace(config.real_time_factor)
         filming = ""
         while not self._stop.is_set():
+            video = self.get_parameter("video").value
+            if video and not filming:
+                self._video_finished.clear()
+            if filming and not video:
+                self._draw(FINISH, self._world.time)
+            filming = video
             now = self._advance(1 / config.joint_state_rate_hz)
             if now is None:
                 self._stop.wait(0.05)
@@ -225,10 +241,6 @@ class SimulationNode(Node):
                 self._publish_links(now)
             if any(p.get_subscription_count() for p in self._cloud_publishers.values()) and clouds.due(now):
                 self._draw(CLOUDS, now)
-            video = self.get_parameter("video").value
-            if filming and video != filming:
-                self._draw(FINISH, now)
-            filming = video
             if filming and frames.due(now):
                 self._draw(filming, now)
             self._stop.wait(pace.ahead(now))
@@ -317,11 +329,11 @@ class SimulationNode(Node):
                     self._publish_clouds(studio, job)
                 elif job.what == FINISH:
                     studio.finish_video()
-                else:
+                    self._video_finished.set()
+                elif not self._stop.is_set():
                     studio.film(Path(job.what), job.model, job.qpos)
-            except (
-                Exception
-            ) as error:  # graphics and encoder raise anything; the physics goes on without pictures
+            except Exception as error:
+                # graphics and encoder raise anything; the physics goes on without pictures
                 self.get_logger().error(f"drawing {job.what} failed: {error}")
         studio.close()
 
