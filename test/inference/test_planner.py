@@ -1,0 +1,126 @@
+"""From an object to ranked grasps, with the shipped network and real meshes of the package."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from grasp_pose_net.exceptions import CheckpointError
+from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.inference import (
+    GraspPlanner,
+    Plan,
+    PlannerConfig,
+    Proposer,
+    explain_failure,
+    find_approaches,
+    retry_rotations,
+)
+from grasp_pose_net.models import share_dir
+from grasp_pose_net.quality import penetration
+from grasp_pose_net.refinement import Plane
+from grasp_pose_net.shapes import SignedDistanceField, load_mesh
+
+
+@pytest.fixture(scope="module")
+def hand() -> Hand:
+    return Hand.load("shadow")
+
+
+@pytest.fixture(scope="module")
+def planner(hand: Hand) -> GraspPlanner:
+    return GraspPlanner(hand, PlannerConfig())
+
+
+@pytest.fixture(scope="module")
+def can() -> trimesh.Trimesh:
+    return load_mesh(share_dir() / "models" / "objects" / "can.ply")
+
+
+def test_rotations_begin_with_identity_and_are_rotations() -> None:
+    rotations = retry_rotations(40)
+    np.testing.assert_array_equal(rotations[0], np.eye(3))
+    np.testing.assert_allclose(
+        rotations @ rotations.transpose(0, 2, 1), np.tile(np.eye(3), (40, 1, 1)), atol=1e-12
+    )
+    np.testing.assert_allclose(np.linalg.det(rotations), 1.0)
+    np.testing.assert_array_equal(retry_rotations(5), rotations[:5])
+
+
+def test_candidates_come_back_into_the_objects_frame(hand: Hand, can: trimesh.Trimesh) -> None:
+    """The candidate of rotation R is the network's answer to the rotated grid, turned back by R."""
+    field = SignedDistanceField.from_mesh(can, 64)
+    candidates = Proposer(hand, "shadow_compact", 4)(field)
+    turned = can.copy()
+    rotation = np.eye(4)
+    rotation[:3, :3] = retry_rotations(4)[3]
+    turned.apply_transform(rotation)
+    alone = Proposer(hand, "shadow_compact", 1)(SignedDistanceField.from_mesh(turned, 64))
+    np.testing.assert_allclose(rotation[:3, :3] @ candidates[3, :3], alone[0, :3], atol=5e-3)
+    np.testing.assert_allclose(candidates[3, 7:], alone[0, 7:], atol=0.05)
+
+
+def test_grasps_are_ranked_free_and_above_the_table(
+    hand: Hand, planner: GraspPlanner, can: trimesh.Trimesh
+) -> None:
+    field, floor = SignedDistanceField.from_mesh(can, 64), float(can.bounds[0, 2])
+    plan = planner.plan(field, plane=Plane((0.0, 0.0, 1.0), floor))
+    assert plan.grasps, plan.summary()
+    epsilon = [grasp.epsilon for grasp in plan.grasps]
+    assert epsilon == sorted(epsilon, reverse=True) and epsilon[-1] >= PlannerConfig().min_epsilon
+    x = torch.tensor(np.stack([grasp.x for grasp in plan.grasps]))
+    kinematics = Kinematics(hand, torch.float64)
+    assert float(penetration(hand, kinematics, field, x).hand_penetration_m.max()) <= 1.1e-3
+    spheres = kinematics.points(x, hand.spheres)[..., 2].numpy() - hand.spheres.radius
+    assert spheres.min() >= floor - 1.1e-3
+    assert ((x[:, 7:].numpy() >= hand.lower - 1e-9) & (x[:, 7:].numpy() <= hand.upper + 1e-9)).all()
+    assert len(plan.grasps) + sum(plan.rejected.values()) <= plan.candidates == 28
+
+
+def test_same_object_same_grasps(planner: GraspPlanner, can: trimesh.Trimesh) -> None:
+    field = SignedDistanceField.from_mesh(can, 64)
+    first, second = planner.plan(field), planner.plan(field)
+    np.testing.assert_array_equal([g.x for g in first.grasps], [g.x for g in second.grasps])
+
+
+def test_unreachable_grasps_are_counted(planner: GraspPlanner, can: trimesh.Trimesh) -> None:
+    field = SignedDistanceField.from_mesh(can, 64)
+    free = planner.plan(field)
+    plan = planner.plan(field, reachable=lambda grasp: "no inverse kinematics")
+    assert plan.grasps == ()
+    assert plan.rejected["no inverse kinematics"] >= len(free.grasps)
+    assert "no inverse kinematics" in str(explain_failure(plan))
+
+
+def test_failure_names_the_stage_and_what_would_help() -> None:
+    plan = Plan(grasps=(), candidates=28, rejected=Counter({"ε too low": 20, "penetrates": 8}), seconds={})
+    text = str(explain_failure(plan))
+    assert (
+        "0 grasps of 28 candidates" in text
+        and "20 ε too low, 8 penetrates" in text
+        and "Lower min_epsilon" in text
+    )
+
+
+def test_approach_finds_the_open_side(hand: Hand) -> None:
+    """A hand over a low box may come down on it, but not along its fingers through a wall beside it."""
+    box = SignedDistanceField.from_mesh(trimesh.creation.box((0.05, 0.05, 0.05)), 64)
+    x = np.concatenate([[0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], hand.open_joints])
+    x[:3] = -hand.grasp_centre - 0.04 * hand.palm_normal
+    ways = find_approaches(hand, box, x[None], hand.open_joints[None], 0.1)
+    assert ways.clearance_m[0] > 0.0
+    np.testing.assert_allclose(np.linalg.norm(ways.directions, axis=1), 1.0)
+    # a floor just behind the back of the hand stops every way in
+    floor = Plane(tuple(hand.palm_normal), float(hand.palm_normal @ x[:3]) - 0.03)
+    blocked = find_approaches(hand, box, x[None], hand.open_joints[None], 0.1, floor)
+    assert blocked.clearance_m[0] < ways.clearance_m[0]
+
+
+def test_unknown_network_is_named(hand: Hand) -> None:
+    with pytest.raises(Exception, match="no_such_network") as caught:
+        GraspPlanner(hand, PlannerConfig(network="no_such_network"))
+    assert isinstance(caught.value, CheckpointError)

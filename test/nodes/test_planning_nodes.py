@@ -1,0 +1,123 @@
+"""``/plan_grasp`` and ``/refine_grasp`` as processes on real middleware, with an object that a test publishes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rclpy
+from builtin_interfaces.msg import Time
+from moveit_msgs.msg import CollisionObject, MoveItErrorCodes, PlanningSceneWorld
+from moveit_msgs.srv import GraspPlanning
+from rclpy.node import Node
+
+from grasp_pose_net.bringup import NODES, Runner
+from grasp_pose_net.geometry import make_transform
+from grasp_pose_net.models import share_dir
+from grasp_pose_net.nodes.messages import box_object, mesh_object
+from grasp_pose_net.nodes.qos import LATCHED
+from grasp_pose_net.shapes import load_mesh
+
+pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(600)]
+
+TABLE_TOP_M = 0.72
+
+
+class Client(Node):
+    """Publishes a scene as perception would, and asks for grasps."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__("test_client")
+        self._check = check
+        self.scene = self.create_publisher(PlanningSceneWorld, "/perception/objects", LATCHED)
+        self.plan = self.create_client(GraspPlanning, "/plan_grasp")
+        self.refine = self.create_client(GraspPlanning, "/refine_grasp")
+
+    def ask(self, client: object, request: GraspPlanning.Request) -> GraspPlanning.Response:
+        future = client.call_async(request)  # type: ignore[attr-defined]
+        self.wait(future.done, 120.0)
+        return future.result()
+
+    def wait(self, ready: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not ready():
+            self._check()
+            assert time.monotonic() < deadline, "no answer"
+            rclpy.spin_once(self, timeout_sec=0.05)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    nodes = [node for node in NODES if node.name in ("inference", "refinement")]
+    with Runner(tmp_path_factory.mktemp("logs"), nodes=nodes) as runner:
+        rclpy.init()
+        client = Client(runner.check)
+        try:
+            client.wait(lambda: client.plan.service_is_ready() and client.refine.service_is_ready(), 400.0)
+            yield client
+        finally:
+            client.destroy_node()
+            rclpy.shutdown()
+
+
+def publish(client: Client, *objects: CollisionObject) -> None:
+    table = box_object(
+        "table", (0.8, 0.8, 0.04), make_transform((0.7, 0, TABLE_TOP_M - 0.02)), "world", Time()
+    )
+    client.scene.publish(PlanningSceneWorld(collision_objects=[table, *objects]))
+    client.wait(lambda: client.scene.get_subscription_count() >= 2, 20.0)
+    time.sleep(0.5)  # no acknowledgement tells when both have taken it
+
+
+def standing(name: str, file: str, x: float, y: float) -> CollisionObject:
+    mesh = load_mesh(share_dir() / "models" / "objects" / file)
+    pose = make_transform((x, y, TABLE_TOP_M - mesh.bounds[0, 2]))
+    return mesh_object(name, mesh, pose, "world", Time())
+
+
+def test_ranked_grasps_with_all_joints_and_stamped_poses(client: Client) -> None:
+    publish(client, standing("can", "can.ply", 0.7, 0.0))
+    answer = client.ask(client.plan, GraspPlanning.Request())
+    assert answer.error_code.val == MoveItErrorCodes.SUCCESS, answer.error_code.message
+    quality = [grasp.grasp_quality for grasp in answer.grasps]
+    assert quality and quality == sorted(quality, reverse=True)
+    for grasp in answer.grasps:
+        assert grasp.id.startswith("can/") and grasp.grasp_pose.header.frame_id == "world"
+        assert len(set(grasp.grasp_posture.joint_names)) == 24
+        position = grasp.grasp_pose.pose.position
+        assert np.hypot(position.x - 0.7, position.y) < 0.6 and position.z > TABLE_TOP_M
+
+
+def test_refusals_say_what_there_is(client: Client) -> None:
+    publish(client, standing("can", "can.ply", 0.7, 0.0))
+    unknown = client.ask(client.plan, GraspPlanning.Request(target=CollisionObject(id="cat")))
+    assert unknown.error_code.val == MoveItErrorCodes.PLANNING_FAILED and not unknown.grasps
+    assert "no object 'cat'" in unknown.error_code.message and "can" in unknown.error_code.message
+    support = client.ask(client.plan, GraspPlanning.Request(support_surfaces=["shelf"]))
+    assert "support surface 'shelf'" in support.error_code.message and "table" in support.error_code.message
+    empty = client.ask(client.refine, GraspPlanning.Request(target=CollisionObject(id="can")))
+    assert "candidate_grasps is empty" in empty.error_code.message
+
+
+def test_out_of_reach_is_counted_and_said(client: Client) -> None:
+    publish(client, standing("far", "can.ply", 4.0, 0.0))
+    answer = client.ask(client.plan, GraspPlanning.Request())
+    assert not answer.grasps and "no inverse kinematics" in answer.error_code.message
+
+
+def test_refinement_keeps_ids_and_removes_penetration(client: Client, tmp_path: Path) -> None:
+    publish(client, standing("can", "can.ply", 0.7, 0.0))
+    planned = client.ask(client.plan, GraspPlanning.Request()).grasps
+    # pushed 2 cm along its approach the hand is inside the can
+    pushed = planned[0]
+    direction = pushed.pre_grasp_approach.direction.vector
+    for axis in "xyz":
+        position = pushed.grasp_pose.pose.position
+        setattr(position, axis, getattr(position, axis) + 0.02 * getattr(direction, axis))
+    request = GraspPlanning.Request(target=CollisionObject(id="can"), candidate_grasps=[pushed])
+    refined = client.ask(client.refine, request).grasps
+    assert [grasp.id for grasp in refined] == [pushed.id]
+    assert refined[0].grasp_pose.pose != pushed.grasp_pose.pose
