@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import queue
 import threading
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +35,7 @@ from grasp_pose_net.nodes.trajectory_server import TrajectoryServer
 from grasp_pose_net.nodes.transforms import TransformBroadcaster
 from grasp_pose_net.simulation.cameras import optical_frame
 from grasp_pose_net.simulation.controller import Outcome, ResultCode
+from grasp_pose_net.simulation.pacing import Every, Pace
 from grasp_pose_net.simulation.studio import Studio, VideoConfig
 from grasp_pose_net.simulation.world import (
     Episode,
@@ -88,37 +88,6 @@ class SimulationNodeConfig(WorldConfig):
     )
     cloud_rate_hz: float = field(default=1.0, metadata={"doc": "of every camera's points, in simulated time"})
     recording: VideoConfig = field(default_factory=VideoConfig)
-
-
-class Every:
-    """Says when something is due at a rate, in a time that somebody else keeps."""
-
-    def __init__(self, rate_hz: float) -> None:
-        self._period, self._due = 1 / rate_hz, float("-inf")
-
-    def due(self, now: float) -> bool:
-        """Whether it is time again; then the next is a period later."""
-        if now < self._due - 1e-9:
-            return False
-        self._due = max(self._due, now - self._period) + self._period
-        return True
-
-
-class Pace:
-    """Keeps simulated time to a multiple of real time."""
-
-    def __init__(self, factor: float) -> None:
-        self._factor, self._origin = factor, (0.0, -1.0)
-
-    def ahead(self, now: float) -> float:
-        """Seconds to wait at simulated time ``now``; time that a slow machine has lost is not caught up."""
-        if self._factor <= 0:
-            return 0.0
-        real = time.monotonic()
-        wait = self._origin[0] + (now - self._origin[1]) / self._factor - real
-        if wait < -0.1:
-            self._origin, wait = (real, now), 0.0
-        return max(0.0, wait)
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ def true_cameras(config: WorldConfig, rng: np.random.Generator) -> list[CameraVi
     target = config.scene.table_top + np.array([-0.12, 0.0, 0.22])
     return [
         *views,
-        CameraView(VIDEO_CAMERA, look_at(target + np.array([1.15, -1.05, 0.55]), target), np.deg2rad(45)),
+        CameraView(VIDEO_CAMERA, look_at(target + np.array([1.15, -1.05, 0.55]), target), np.deg2rad(40)),
     ]
 
 
