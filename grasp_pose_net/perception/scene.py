@@ -143,9 +143,8 @@ def combined(
     )
     if len(seen.points) < config.min_object_points:
         raise PerceptionError(
-            f"nothing on the table: {len(seen.points)} points lie more than "
-            f"{config.table_band_m * 1000:.0f} mm above "
-            f"its top of {table.size[0]:.2f} x {table.size[1]:.2f} m; put an object on it, or check the workspace"
+            f"nothing on the table: {len(seen.points)} points lie more than {config.table_band_m * 1000:.0f} mm "
+            f"above its top of {_centimetres(table.size[:2])}; put an object on it, or check the workspace"
         )
     top = np.vstack([cloud.points[np.abs(cloud.points[:, 2]) < config.table_band_m] for cloud in clouds])
     return without_outliers(seen), top, images
@@ -164,22 +163,25 @@ def cluster(seen: Surface, table: Table, config: PerceptionConfig) -> tuple[list
     index, _ = cell_index(seen.points, CLUSTER_CELL_M)
     thin = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(cell_means(seen.points, CLUSTER_CELL_M)))
     label = np.asarray(thin.cluster_dbscan(config.cluster_gap_m, MIN_NEIGHBOURS))[index]
-    parts, rejected = [], []
+    parts, rejected, small = [], [], 0
     for number in np.argsort(-np.bincount(label[label >= 0])) if (label >= 0).any() else []:
         part = seen.part(label == number)
-        size = np.ptp(part.points, axis=0)
-        if reason := _no_object(len(part.points), size, config):
+        if len(part.points) < config.min_object_points:
+            small += 1
+            continue
+        if reason := _wrong_size(float(np.ptp(part.points, axis=0).max()), config):
             place = transform_points(table.T_world_table, part.points.mean(0))
-            rejected.append(f"{len(part.points)} points at {np.round(place, 3).tolist()} m: {reason}")
+            rejected.append(f"{len(part.points)} points around {np.round(place, 3).tolist()} m: {reason}")
         else:
             parts.append(part)
+    if small:
+        rejected.append(
+            f"{small} cluster(s) of fewer than {config.min_object_points} points (min_object_points)"
+        )
     return parts, rejected
 
 
-def _no_object(points: int, size: Array, config: PerceptionConfig) -> str:
-    longest = float(size.max())
-    if points < config.min_object_points:
-        return f"too few (min_object_points {config.min_object_points})"
+def _wrong_size(longest: float, config: PerceptionConfig) -> str:
     if longest < config.min_object_m:
         return f"{longest * 1000:.0f} mm long, too small (min_object_m {config.min_object_m})"
     if longest > config.max_object_m:

@@ -18,6 +18,7 @@ from grasp_pose_net.perception.views import Surface
 CELL_M = 0.003
 LOW_M = 0.01  # an object's points below this may belong to its floor
 FLOOR_M = 0.0015  # cells that lie higher on average are a floor: three deviations of a cell of the plane
+MIN_FLOOR_M = 0.005  # one cell of the occupancy grid; a thinner floor would be torn by noise
 PATCH = np.ones((3, 3), bool)  # what is smaller is noise
 
 
@@ -32,15 +33,20 @@ def underside(points: Array, top: Array) -> Surface:
     shape = tuple(np.ceil(np.ptp(points[:, :2], axis=0) / CELL_M).astype(int) + 1)
     height = _mean_height(np.vstack([top, points[points[:, 2] < LOW_M]]), low, shape)
     outline = _outline(points[:, :2], low, shape)
-    # a single cell without measurement is no hole in the table
-    table = ndimage.binary_closing(np.pad(height <= FLOOR_M, 2), PATCH)[2:-2, 2:-2]
-    floor = ndimage.binary_opening(outline & (height > FLOOR_M), PATCH) & ~table
+    table = _closed(height <= FLOOR_M)
+    floor = ndimage.binary_opening(_closed(height > FLOOR_M) & outline, PATCH) & ~table
     foot = np.argwhere(outline & ~table)
     raised = np.argwhere(floor)
     under = np.column_stack([low + (foot + 0.5) * CELL_M, np.zeros(len(foot))])
-    above = np.column_stack([low + (raised + 0.5) * CELL_M, height[floor]])
+    above = np.column_stack([low + (raised + 0.5) * CELL_M, np.fmax(height[floor], MIN_FLOOR_M)])
     normals = np.repeat([[0.0, 0.0, -1.0], [0.0, 0.0, 1.0]], [len(foot), len(raised)], axis=0)
     return Surface(np.vstack([under, above]), normals)
+
+
+def _closed(mask: np.ndarray) -> np.ndarray:
+    """The mask without single holes: a missing measurement is none."""
+    closed: np.ndarray = ndimage.binary_closing(np.pad(mask, 2), PATCH)[2:-2, 2:-2]
+    return closed
 
 
 def _mean_height(top: Array, low: Array, shape: tuple[int, ...]) -> Array:

@@ -154,7 +154,7 @@ def _why_empty(view: View, config: PerceptionConfig) -> str:
 def cell_index(
     points: Array, cell_m: float, group: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Number of each point's cell (N,), from 0 without gaps, and points per cell; ``group`` (N,) splits cells."""
+    """Number of each point's cell (N,), from 0 without gaps, and their sizes; ``group`` (N,) splits cells."""
     key = np.zeros(len(points), np.int64)
     for column in points.T:  # columns, for NumPy is slow along short rows
         low = column.min()

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import trimesh
+
+from grasp_pose_net.exceptions import PerceptionError
+from grasp_pose_net.perception import View, perceive
+
+BOX = (0.06, 0.08, 0.12)
+NOISE_M = 0.0013
+
+
+@pytest.fixture(scope="module")
+def box(put):
+    return put(trimesh.creation.box(BOX), 0.03, -0.04, yaw=0.4)
+
+
+@pytest.fixture(scope="module")
+def box_views(scan, box):
+    return scan([box], noise=NOISE_M)
+
+
+@pytest.fixture(scope="module")
+def box_scene(box_views, config):
+    return perceive(box_views, config)
+
+
+def overlap(inside, item, mesh):
+    """Intersection over union of a perceived object and the true mesh on cells of 4 mm."""
+    low, high = mesh.bounds + np.array([[-0.02], [0.02]])
+    axes = [np.arange(a, b, 0.004) for a, b in zip(low, high, strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+    found, true = inside(item, points), mesh.contains(points)
+    return (found & true).sum() / (found | true).sum()
+
+
+def test_box_is_found_where_it_stands(box_scene, box, inside):
+    (item,) = box_scene.objects
+    assert item.id == "object_0"
+    assert item.mesh.is_watertight and item.mesh.volume > 0
+    np.testing.assert_allclose(item.T_world_object[:3, 3], box.center_mass, atol=0.003)
+    np.testing.assert_array_equal(item.T_world_object[:3, :3], np.eye(3))
+    np.testing.assert_allclose(item.mesh.center_mass, 0, atol=1e-6)
+    assert item.mesh.volume == pytest.approx(np.prod(BOX), rel=0.06)
+    assert overlap(inside, item, box) > 0.93
+    assert len(item.mesh.faces) <= 4000
+
+
+def test_box_stands_on_the_table(box_scene, centre):
+    (item,) = box_scene.objects
+    assert item.mesh.bounds[0, 2] + item.T_world_object[2, 3] == pytest.approx(centre[2], abs=0.0015)
+
+
+def test_table_is_a_box_under_it(box_scene, centre):
+    table = box_scene.table
+    np.testing.assert_allclose(table.T_world_table[:3, 3], centre, atol=0.004)
+    np.testing.assert_allclose(table.T_world_table[:3, 2], [0, 0, 1], atol=0.005)
+    np.testing.assert_allclose(table.size, [0.7, 0.7, 0.04], atol=0.02)
+    np.testing.assert_allclose(table.T_world_box[:3, 3], centre - [0, 0, 0.02], atol=0.004)
+    assert np.linalg.det(table.T_world_table[:3, :3]) == pytest.approx(1)
+
+
+def test_summary_names_objects_table_and_times(box_scene):
+    text = box_scene.summary()
+    assert text.startswith("1 object(s): object_0 ") and "; table 70." in text
+    for stage in ("fuse", "table", "combine", "cluster", "reconstruct"):
+        assert f"{stage} " in text and box_scene.seconds[stage] > 0
+
+
+def test_the_same_views_give_the_same_mesh(box_views, box_scene, config):
+    again = perceive(box_views, config)
+    np.testing.assert_array_equal(again.objects[0].mesh.vertices, box_scene.objects[0].mesh.vertices)
+    np.testing.assert_array_equal(again.table.T_world_table, box_scene.table.T_world_table)
+
+
+def test_arguments_stay_as_they_were(box_views, config):
+    before = [(v.points_camera.copy(), v.T_world_camera.copy()) for v in box_views]
+    perceive(box_views, config)
+    for view, (points, T) in zip(box_views, before, strict=True):
+        np.testing.assert_array_equal(view.points_camera, points)
+        np.testing.assert_array_equal(view.T_world_camera, T)
+
+
+def test_wrong_calibration_is_corrected(box_views, box, config, inside):
+    rng, moved = np.random.default_rng(3), []
+    for view in box_views:
+        T = view.T_world_camera.copy()
+        T[:3, 3] += rng.uniform(-0.002, 0.002, 3)
+        axis = rng.normal(size=3)
+        turn = trimesh.transformations.rotation_matrix(np.radians(0.3), axis)
+        moved.append(View(view.name, view.points_camera, T @ turn))
+    (corrected,) = perceive(moved, config).objects
+    trusting = dataclasses.replace(config, max_align_m=0.0, table_band_m=0.008)
+    (trusted,) = perceive(moved, trusting).objects
+    assert overlap(inside, corrected, box) > 0.88
+    assert overlap(inside, corrected, box) > overlap(inside, trusted, box)
+
+
+def test_cup_stays_open_and_keeps_its_wall(scan, put, cup, config, inside):
+    true = put(cup, -0.05, 0.02)
+    (item,) = perceive(scan([true], noise=NOISE_M), config).objects
+    assert item.mesh.is_watertight
+    x, y = true.bounds.mean(0)[:2]
+    z = true.bounds[0, 2]
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    wall = np.column_stack([x + 0.0375 * np.cos(angles), y + 0.0375 * np.sin(angles), np.full(24, z + 0.05)])
+    assert inside(item, wall).mean() > 0.9
+    axis = [[x, y, z + h] for h in (0.045, 0.06, 0.075)]
+    assert not inside(item, axis).any()
+    assert inside(item, [[x, y, z + 0.003]]).all()
+
+
+def test_bowl_has_a_floor_though_it_is_as_low_as_the_noise(scan, put, config, inside):
+    outline = np.array([[0, 0], [0.05, 0], [0.05, 0.05], [0.045, 0.05], [0.045, 0.004], [0, 0.004]])
+    dish = trimesh.creation.revolve(outline, sections=48)
+    dish.fix_normals()
+    true = put(dish)
+    (item,) = perceive(scan([true], noise=NOISE_M), config).objects
+    x, y = true.bounds.mean(0)[:2]
+    floor = [[x + a, y + b, true.bounds[0, 2] + 0.002] for a in (-0.02, 0, 0.02) for b in (-0.02, 0, 0.02)]
+    assert inside(item, floor).mean() > 0.85
+
+
+def test_ring_keeps_its_hole(scan, put, config, inside):
+    true = put(trimesh.creation.torus(0.05, 0.016))
+    (item,) = perceive(scan([true], noise=NOISE_M), config).objects
+    x, y = true.bounds.mean(0)[:2]
+    heights = true.bounds[0, 2] + np.array([0.004, 0.016, 0.028])
+    assert not inside(item, [[x, y, z] for z in heights]).any()
+    assert inside(item, [[x + 0.05, y, heights[1]]]).all()
+
+
+def test_objects_are_numbered_from_the_largest(scan, put, config):
+    small = put(trimesh.creation.box([0.03, 0.03, 0.03]), 0.12, 0.1)
+    large = put(trimesh.creation.cylinder(0.035, 0.12), -0.1, -0.1)
+    scene = perceive(scan([small, large], noise=NOISE_M), config)
+    assert [item.id for item in scene.objects] == ["object_0", "object_1"]
+    for item, true in zip(scene.objects, (large, small), strict=True):
+        np.testing.assert_allclose(item.T_world_object[:3, 3], true.center_mass, atol=0.003)
+
+
+def test_one_view_is_enough_for_a_closed_mesh(box_views, config):
+    (item,) = perceive(box_views[:1], config).objects
+    assert item.mesh.is_watertight and item.mesh.volume > 0
+
+
+def test_unorganised_clouds_give_the_same_object(box_views, box, config, inside):
+    rng, shuffled = np.random.default_rng(0), []
+    for view in box_views:
+        points = view.points_camera[np.isfinite(view.points_camera).all(1)]
+        shuffled.append(View(view.name, rng.permutation(points), view.T_world_camera))
+    (item,) = perceive(shuffled, config).objects
+    assert overlap(inside, item, box) > 0.93
+
+
+def test_a_camera_frame_with_x_forward_is_as_good(box_views, box, config, inside):
+    R_optical_body = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
+    turned = []
+    for view in box_views:
+        T = view.T_world_camera.copy()
+        T[:3, :3] = T[:3, :3] @ R_optical_body
+        turned.append(View(view.name, view.points_camera @ R_optical_body, T))
+    (item,) = perceive(turned, config).objects
+    assert overlap(inside, item, box) > 0.93
+
+
+def test_empty_table_is_said(scan, config):
+    with pytest.raises(
+        PerceptionError, match=r"nothing on the table: \d+ points lie more than 4 mm above its top"
+    ):
+        perceive(scan([], noise=NOISE_M, width=320, height=240), config)
+
+
+def test_rejected_clusters_say_why(scan, put, config):
+    meshes = [
+        put(trimesh.creation.box([0.06, 0.06, 0.06]), 0.0, 0.12),
+        put(trimesh.creation.box([0.014, 0.014, 0.013]), 0.0, -0.15),
+    ]
+    strict = dataclasses.replace(config, min_object_m=0.03, min_object_points=10)
+    scene = perceive(scan(meshes), strict)
+    assert len(scene.objects) == 1
+    (reason,) = scene.rejected
+    assert "too small (min_object_m 0.03)" in reason and reason in scene.summary()
+    tight = dataclasses.replace(config, max_object_m=0.05)
+    with pytest.raises(
+        PerceptionError, match=r"nothing on the table that is an object: .*too large \(max_object_m"
+    ):
+        perceive(scan(meshes), tight)
+
+
+def test_left_out_views_are_reported(box_views, config):
+    nothing = View("camera_9", np.full((10, 3), np.nan), np.eye(4))
+    scene = perceive([*box_views[:2], nothing], config, {"camera_8": "no cloud"})
+    assert set(scene.left_out) == {"camera_8", "camera_9"}
+    assert "camera_8: no cloud" in scene.summary()
+
+
+def test_ten_times_more_points_are_no_problem(box_views, config):
+    many = [View(v.name, np.tile(v.points_camera, (10, 1)), v.T_world_camera) for v in box_views[:2]]
+    assert len(perceive(many, config).objects) == 1
