@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import torch
 
 from grasp_pose_net.geometry import Array, rotation_from_quat
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.refinement import Plane
+from grasp_pose_net.refinement.arrays import scene
+from grasp_pose_net.refinement.kernel import distance
 from grasp_pose_net.shapes import SignedDistanceField
 
 # Directions of travel as weights of (palm normal, finger axis), preferred first.
@@ -90,18 +93,39 @@ def _clearance(
     plane: Plane | None,
 ) -> Array:
     """Smallest gap (B, A, O) [m] over the way, for every direction (B, A, 3) and opening in poses (B, O, D)."""
-    grasps, openings, size = poses.shape
-    kinematics = Kinematics(hand, dtype=torch.float32)
-    spheres = kinematics.points(torch.as_tensor(poses.reshape(-1, size), dtype=torch.float32), hand.spheres)
-    radius = torch.tensor(hand.spheres.radius, dtype=torch.float32)
-    back = (
-        -torch.linspace(0.0, distance_m, STEPS)[:, None]
-        * torch.as_tensor(directions, dtype=torch.float32)[:, :, None]
+    kinematics = Kinematics(hand, dtype=torch.float64)
+    spheres = kinematics.points(torch.as_tensor(poses.reshape(-1, poses.shape[2])), hand.spheres).numpy()
+    return _smallest_gaps(
+        scene(field, plane),
+        spheres.reshape(*poses.shape[:2], -1, 3),
+        hand.spheres.radius.copy(),
+        directions,
+        np.linspace(0.0, distance_m, STEPS),
     )
-    # (B, A, O, K, S, 3): every sphere of every opening at every step of every direction
-    centres = spheres.reshape(grasps, 1, openings, 1, -1, 3) + back[:, :, None, :, None, :]
-    gap = field.distance(centres.reshape(grasps, -1, 3)).reshape(centres.shape[:-1]) - radius
-    if plane is not None:
-        normal, offset = torch.as_tensor(plane.normal, dtype=torch.float32), plane.offset
-        gap = torch.minimum(gap, centres @ normal - offset - radius)
-    return gap.amin(dim=(3, 4)).double().numpy()
+
+
+@numba.njit(cache=True, parallel=True)
+def _smallest_gaps(scene, centres, radius, directions, steps):
+    """Smallest gap (B, A, O) [m] of spheres (B, O, S, 3) moved back by each of steps (K,) along (B, A, 3)."""
+    grasps, ways, openings = len(centres), directions.shape[1], centres.shape[1]
+    gaps = np.empty((grasps, ways, openings))
+    for task in numba.prange(grasps * ways * openings):
+        b, a, o = task // (ways * openings), task // openings % ways, task % openings
+        smallest = np.inf
+        for step in steps:
+            back = -step * directions[b, a]
+            for s in range(len(radius)):
+                x, y, z = (
+                    centres[b, o, s, 0] + back[0],
+                    centres[b, o, s, 1] + back[1],
+                    centres[b, o, s, 2] + back[2],
+                )
+                height = scene.plane[0] * x + scene.plane[1] * y + scene.plane[2] * z - scene.plane[3]
+                gap = height - radius[s]
+                if gap < smallest:
+                    smallest = gap
+                gap = distance(scene, x, y, z)[0] - radius[s]
+                if gap < smallest:
+                    smallest = gap
+        gaps[b, a, o] = smallest
+    return gaps

@@ -15,9 +15,14 @@ from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.approach import find_approaches
-from grasp_pose_net.inference.proposal import Proposer
+from grasp_pose_net.inference.proposal import Proposer, retry_rotations
 from grasp_pose_net.refinement import Plane, Ranked, postures, refine_and_rank
 from grasp_pose_net.shapes import SignedDistanceField
+
+# Enough rotations for the most that can be asked for, twice over: half of them may be from below.
+ROTATIONS = 1024
+# A palm that is expected to look up by more than this (sine of the elevation) would have to come through the support.
+MOST_UPWARDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +31,10 @@ class PlannerConfig:
 
     network: str = field(default="shadow_compact", metadata={"doc": "weights in models/networks/, or a path"})
     rotations: int = field(
-        default=28, metadata={"doc": "rotations of the object shown to the network", "range": (1, 512)}
+        default=28, metadata={"doc": "rotations shown to the network at once", "range": (1, 128)}
+    )
+    tries: int = field(
+        default=4, metadata={"doc": "batches of rotations, while none gives a grasp", "range": (1, 4)}
     )
     max_grasps: int = field(default=5, metadata={"doc": "grasps returned at most", "range": (1, 100)})
     min_epsilon: float = field(
@@ -101,7 +109,10 @@ class GraspPlanner:
             CheckpointError: the weights are missing or belong to another hand.
         """
         self._hand, self._config = hand, config
-        self._propose = Proposer(hand, config.network, config.rotations)
+        self._propose = Proposer(hand, config.network)
+        self._rotations = retry_rotations(ROTATIONS)
+        # where the palm is expected to look, object frame, for each rotation of the object
+        self._palm_directions = self._propose.palm_direction() @ self._rotations
 
     def warm_up(self) -> None:
         """Plan once for a small box, so that the first answer does not wait for compilers."""
@@ -126,17 +137,33 @@ class GraspPlanner:
             refine: refinement and ranking; in this process where left out.
             reachable: says why the arm cannot do a grasp, None where it can.
         """
-        seconds: dict[str, float] = {}
-        with _timed(seconds, "forward"):
-            x = self._propose(distance)
-        with _timed(seconds, "refinement"):
-            ranked = refine(x) if refine else refine_and_rank(self._hand, distance, x, plane=plane)
-        rejected = Counter(ranked.rejected)
-        with _timed(seconds, "approach"):
-            grasps = self._with_approach(distance, ranked, plane, rejected)
-        with _timed(seconds, "reach"):
-            offered = self._reachable_ones(grasps, reachable, rejected)
-        return Plan(grasps=tuple(offered), candidates=len(x), rejected=rejected, seconds=seconds)
+        seconds = dict.fromkeys(("forward", "refinement", "approach", "reach"), 0.0)
+        rejected: Counter[str] = Counter()
+        offered: list[PlannedGrasp] = []
+        asked = 0
+        for rotations in self._batches(plane):
+            with _timed(seconds, "forward"):
+                x = self._propose(distance, rotations)
+            asked += len(x)
+            with _timed(seconds, "refinement"):
+                ranked = refine(x) if refine else refine_and_rank(self._hand, distance, x, plane=plane)
+            rejected += ranked.rejected
+            with _timed(seconds, "approach"):
+                grasps = self._with_approach(distance, ranked, plane, rejected)
+            with _timed(seconds, "reach"):
+                offered = self._reachable_ones(grasps, reachable, rejected)
+            if offered:
+                break
+        return Plan(grasps=tuple(offered), candidates=asked, rejected=rejected, seconds=seconds)
+
+    def _batches(self, plane: Plane | None) -> list[Array]:
+        """Rotations (R, 3, 3) to try at once; over a support only those that do not bring the hand from below."""
+        rotations = self._rotations
+        if plane is not None:
+            upwards = self._palm_directions @ plane.normal
+            rotations = rotations[upwards <= MOST_UPWARDS]
+        size = self._config.rotations
+        return [rotations[k * size : (k + 1) * size] for k in range(self._config.tries)]
 
     def _with_approach(
         self, distance: SignedDistanceField, ranked: Ranked, plane: Plane | None, rejected: Counter[str]
@@ -196,4 +223,4 @@ def explain_failure(plan: Plan) -> PlanningError:
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
-    seconds[stage] = time.perf_counter() - started
+    seconds[stage] += time.perf_counter() - started

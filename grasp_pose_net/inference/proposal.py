@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import trimesh
 
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.geometry import Array, rotation_from_quat
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network
 from grasp_pose_net.shapes import SignedDistanceField, occupancy_grid, paper_rotations, rotate_pose
@@ -41,25 +42,36 @@ def super_fibonacci_rotations(count: int) -> Array:
 class Proposer:
     """The network f with its hand: x = f(o) for every rotation of an object."""
 
-    def __init__(self, hand: Hand, network: str, rotations: int) -> None:
+    def __init__(self, hand: Hand, network: str) -> None:
         """Load the weights.
 
         Args:
             hand: the hand that the weights must belong to.
             network: name in ``models/networks/`` or a path.
-            rotations: how many rotations of the object are tried.
 
         Raises:
             CheckpointError: the weights are missing or belong to another hand.
         """
         self._network = load_network(network, hand).eval()
-        self._rotations = retry_rotations(rotations)
+        self._palm_normal = torch.as_tensor(hand.palm_normal.copy())
 
-    def __call__(self, field: SignedDistanceField) -> Array:
-        """Candidates x (R, D), one for each rotation, in the object's own frame."""
-        grids = occupancy_grid(field, self._rotations)
-        with torch.inference_mode():
-            rotated = self._network(grids.float())
+    def __call__(self, field: SignedDistanceField, rotations: Array) -> Array:
+        """Candidates x (R, D), one for each rotation (R, 3, 3), in the object's own frame."""
         # candidates were found on the object rotated by R, so R⁻¹ brings them back
-        back = torch.as_tensor(self._rotations.transpose(0, 2, 1))
-        return rotate_pose(rotated.double(), back).numpy()
+        back = torch.as_tensor(rotations.transpose(0, 2, 1).copy())
+        return rotate_pose(self._rotated(field, rotations), back).numpy()
+
+    def _rotated(self, field: SignedDistanceField, rotations: Array) -> torch.Tensor:
+        """The network's answers (R, D) in the frames of the rotated grids."""
+        with torch.inference_mode():
+            return self._network(occupancy_grid(field, rotations).float()).double()
+
+    def palm_direction(self) -> Array:
+        """Where the palm looks in the frame of the grid, (3,), averaged over turned boxes; of length 0 to 1.
+
+        A network that learns the nearest of all grasps of rotated objects comes to prefer one direction of the
+        grid. Its length says how much: the rotation of the object then chooses where the hand comes from.
+        """
+        box = SignedDistanceField.from_mesh(trimesh.creation.box((0.05, 0.07, 0.12)), 64)
+        rotated = self._rotated(box, retry_rotations(28))
+        return (rotation_from_quat(rotated[:, 3:7]) @ self._palm_normal).mean(0).numpy()

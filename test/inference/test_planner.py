@@ -10,6 +10,7 @@ import torch
 import trimesh
 
 from grasp_pose_net.exceptions import CheckpointError
+from grasp_pose_net.geometry import rotation_from_quat
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference import (
     GraspPlanner,
@@ -54,12 +55,12 @@ def test_rotations_begin_with_identity_and_are_rotations() -> None:
 def test_candidates_come_back_into_the_objects_frame(hand: Hand, can: trimesh.Trimesh) -> None:
     """The candidate of rotation R is the network's answer to the rotated grid, turned back by R."""
     field = SignedDistanceField.from_mesh(can, 64)
-    candidates = Proposer(hand, "shadow_compact", 4)(field)
+    candidates = Proposer(hand, "shadow_compact")(field, retry_rotations(4))
     turned = can.copy()
     rotation = np.eye(4)
     rotation[:3, :3] = retry_rotations(4)[3]
     turned.apply_transform(rotation)
-    alone = Proposer(hand, "shadow_compact", 1)(SignedDistanceField.from_mesh(turned, 64))
+    alone = Proposer(hand, "shadow_compact")(SignedDistanceField.from_mesh(turned, 64), retry_rotations(1))
     np.testing.assert_allclose(rotation[:3, :3] @ candidates[3, :3], alone[0, :3], atol=5e-3)
     np.testing.assert_allclose(candidates[3, 7:], alone[0, 7:], atol=0.05)
 
@@ -78,7 +79,17 @@ def test_grasps_are_ranked_free_and_above_the_table(
     spheres = kinematics.points(x, hand.spheres)[..., 2].numpy() - hand.spheres.radius
     assert spheres.min() >= floor - 1.1e-3
     assert ((x[:, 7:].numpy() >= hand.lower - 1e-9) & (x[:, 7:].numpy() <= hand.upper + 1e-9)).all()
-    assert len(plan.grasps) + sum(plan.rejected.values()) <= plan.candidates == 28
+    assert len(plan.grasps) + sum(plan.rejected.values()) <= plan.candidates
+
+
+def test_hands_from_below_are_not_asked_for(hand: Hand, planner: GraspPlanner, can: trimesh.Trimesh) -> None:
+    """Over a support the palms of the raw candidates look down far more often than up."""
+    field = SignedDistanceField.from_mesh(can, 64)
+    palms = []
+    for plane in (None, Plane((0.0, 0.0, 1.0), -1.0)):
+        x = Proposer(hand, "shadow_compact")(field, planner._batches(plane)[0])
+        palms.append((rotation_from_quat(torch.as_tensor(x[:, 3:7])).numpy() @ hand.palm_normal)[:, 2])
+    assert (palms[1] > 0.5).mean() < 0.1 < (palms[0] > 0.5).mean()
 
 
 def test_same_object_same_grasps(planner: GraspPlanner, can: trimesh.Trimesh) -> None:
@@ -91,7 +102,7 @@ def test_unreachable_grasps_are_counted(planner: GraspPlanner, can: trimesh.Trim
     field = SignedDistanceField.from_mesh(can, 64)
     free = planner.plan(field)
     plan = planner.plan(field, reachable=lambda grasp: "no inverse kinematics")
-    assert plan.grasps == ()
+    assert plan.grasps == () and plan.candidates == 4 * 28  # every batch was tried
     assert plan.rejected["no inverse kinematics"] >= len(free.grasps)
     assert "no inverse kinematics" in str(explain_failure(plan))
 
