@@ -87,10 +87,13 @@ NODES = (
 def prepare_environment() -> None:
     """Set what nodes without a ROS installation need, unless the user has; child processes inherit it.
 
-    Discovery stays on this machine, in a domain of its own; rendering needs no display.
+    Discovery stays on this machine, in a domain of its own; rendering needs no display; one thread a library.
     """
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     os.environ.setdefault("MUJOCO_GL", "egl")
+    # five processes share the cores: threads that spin while they wait steal from each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("ROS_DOMAIN_ID", str(free_domain()))
 
 

@@ -1,6 +1,5 @@
 """Starts the nodes of grasp_pose_net, in simulation or on the real arm and hand."""
 
-from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
@@ -28,7 +27,6 @@ ARGUMENTS = (
         default_value="",
         description="Folder of meshes to put on the simulated table; the package's own when empty.",
     ),
-    DeclareLaunchArgument("rviz", default_value="false", choices=["true", "false"], description="Open RViz."),
     DeclareLaunchArgument(
         "log_level",
         default_value="info",
@@ -52,12 +50,7 @@ def generate_launch_description() -> LaunchDescription:
 def start_nodes(context: LaunchContext) -> list[Node]:
     """Nodes for the arguments given."""
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
-    nodes = [node_action(node, given) for node in NODES if given["sim"] == "true" or not node.simulated]
-    if given["rviz"] == "true":
-        file = f"{get_package_share_directory(PACKAGE)}/config/grasp_demo.rviz"
-        clock = {"use_sim_time": given["use_sim_time"] == "true"}
-        nodes.append(Node(package="rviz2", executable="rviz2", arguments=["-d", file], parameters=[clock]))
-    return nodes
+    return [node_action(node, given) for node in NODES if given["sim"] == "true" or not node.simulated]
 
 
 def node_action(node: NodeSpec, given: dict[str, str]) -> Node:

@@ -258,8 +258,8 @@ def test_launch_file_starts_the_list(launch_file: dict[str, Any], tmp_path: Path
 
 
 def test_launch_file_without_simulation(launch_file: dict[str, Any]) -> None:
-    nodes = started(launch_file, sim="false", rviz="true")
-    assert list(nodes) == ["perception", "refinement", "inference", "executor", "rviz2"]
+    nodes = started(launch_file, sim="false")
+    assert list(nodes) == ["perception", "refinement", "inference", "executor"]
     assert nodes["perception"].kwargs["parameters"][1] == {"use_sim_time": False}
 
 

@@ -13,7 +13,7 @@ from grasp_pose_net.shapes import SignedDistanceField, occupancy_grid, paper_rot
 
 
 def retry_rotations(count: int) -> Array:
-    """Rotations under which the network sees the object: identity, the paper's 27, then a fixed low-discrepancy set.
+    """Rotations under which the network sees the object: the paper's 27, identity first, then a fixed low-discrepancy set.
 
     Args:
         count: how many, at least 1.
@@ -21,7 +21,8 @@ def retry_rotations(count: int) -> Array:
     Returns:
         (count, 3, 3) rotation matrices.
     """
-    rotations = np.concatenate([np.eye(3)[None], paper_rotations()])
+    # three half turns are the identity again, the last of the paper's
+    rotations = np.concatenate([np.eye(3)[None], paper_rotations()[:-1]])
     if count > len(rotations):
         rotations = np.concatenate([rotations, super_fibonacci_rotations(count - len(rotations))])
     return rotations[:count]
