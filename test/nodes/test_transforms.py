@@ -36,7 +36,7 @@ def test_between_two_stamps(graph: FrameGraph) -> None:
 
 
 def test_refusals_name_frames_and_times(graph: FrameGraph) -> None:
-    with pytest.raises(PlanningError, match="'tip' asked at 2.500 s, known from 1.000 s to 2.000 s"):
+    with pytest.raises(PlanningError, match=r"'tip' asked at 2\.500 s, known from 1\.000 s to 2\.000 s"):
         graph.lookup("world", "tip", 2.5)
     with pytest.raises(PlanningError, match="between 'world' and 'camera'; frames on /tf: base, tip, world"):
         graph.lookup("world", "camera", 1.0)
