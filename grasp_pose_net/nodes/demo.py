@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,40 +15,28 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rclpy
-from geometry_msgs.msg import PoseArray
 from moveit_msgs.action import Pickup
-from moveit_msgs.msg import Grasp, MoveItErrorCodes, PlanningSceneWorld
+from moveit_msgs.msg import Grasp, MoveItErrorCodes
 from moveit_msgs.srv import GraspPlanning
-from rcl_interfaces.srv import SetParameters
-from rclpy.action import ActionClient
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
-from rclpy.node import Node
-from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 from rich.console import Console
 from std_srvs.srv import Trigger
 
 from grasp_pose_net.bringup import NODES, Runner
-from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
+from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.execution import ExecutionFailed, MotionConfig, PlanningFailed, RobotModel, shake
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.nodes.controller_client import ControllerClient, ControllerParameters
+from grasp_pose_net.nodes.demo_client import CALL_TIMEOUT_S, DemoClient, Track
 from grasp_pose_net.nodes.grasp_messages import pose_vector
-from grasp_pose_net.nodes.messages import stamp_seconds
-from grasp_pose_net.nodes.qos import LATCHED
 from grasp_pose_net.nodes.scene import Target, target_from_message
 from grasp_pose_net.reports import entry, grasp_figures, report
 from grasp_pose_net.simulation.lift_trial import HOLD_S, judge_lift
 from grasp_pose_net.simulation.picture import draw_grasp
 
-# Compiling the kernels takes a minute or two on two cores, once.
-READY_TIMEOUT_S = 400.0
-CALL_TIMEOUT_S = 60.0
 PICKUP_TIMEOUT_S = 180.0
 # The lift trial's word for a pick-up that ended in one of its stages.
 FAILURE_OF_STAGE = {
@@ -59,110 +46,6 @@ FAILURE_OF_STAGE = {
     "squeeze": "grasp",
     "lift": "lift",
 }
-
-
-class DemoClient(Node):
-    """Asks the five nodes for one episode after another; every wait ends early when a node has died."""
-
-    def __init__(self, check: Callable[[], None]) -> None:
-        """Create the clients.
-
-        Args:
-            check: raises when one of the node processes is gone.
-        """
-        super().__init__("grasp_demo", parameter_overrides=[Parameter("use_sim_time", value=True)])
-        self._check = check
-        self.reset_client: Any = self.create_client(Trigger, "/simulation/reset")
-        self.parameters_client: Any = self.create_client(SetParameters, "/simulation/set_parameters")
-        self.capture_client: Any = self.create_client(Trigger, "/perception/capture")
-        self.plan_client: Any = self.create_client(GraspPlanning, "/plan_grasp")
-        self.refine_client: Any = self.create_client(GraspPlanning, "/refine_grasp")
-        self.pickup_client: Any = ActionClient(self, Pickup, "/pickup")
-        self.scene: PlanningSceneWorld | None = None
-        self.create_subscription(PlanningSceneWorld, "/perception/objects", self._take_scene, LATCHED)
-
-    def _take_scene(self, message: PlanningSceneWorld) -> None:
-        self.scene = message
-
-    def wait_until_ready(self) -> None:
-        """Block until every service and action of the five nodes is there."""
-        clients = [
-            self.parameters_client, self.reset_client, self.capture_client, self.refine_client, self.plan_client,
-        ]  # fmt: skip
-        for client in clients:
-            self.wait(client.service_is_ready, READY_TIMEOUT_S, f"service {client.srv_name}")
-        self.wait(self.pickup_client.server_is_ready, READY_TIMEOUT_S, "action /pickup")
-
-    def call(self, client: Any, request: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
-        """Answer of a service."""
-        return self.result(client.call_async(request), timeout_s, f"answer of {client.srv_name}")
-
-    def trigger(self, client: Any) -> str:
-        """Text of a Trigger service that succeeded.
-
-        Raises:
-            ExecutionError: it did not succeed; the text is its own.
-        """
-        answer = self.call(client, Trigger.Request())
-        if not answer.success:
-            raise ExecutionError(answer.message)
-        return answer.message
-
-    def set_simulation(self, **values: Any) -> None:
-        """Set parameters of the simulation node.
-
-        Raises:
-            ExecutionError: the node refused one.
-        """
-        parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
-        answer = self.call(self.parameters_client, SetParameters.Request(parameters=parameters))
-        for parameter, result in zip(parameters, answer.results, strict=True):
-            if not result.successful:
-                raise ExecutionError(f"simulation refused {parameter.name}: {result.reason}")
-
-    def result(self, future: Future, timeout_s: float, what: str) -> Any:
-        """Result of a future."""
-        self.wait(future.done, timeout_s, what)
-        return future.result()
-
-    def wait(self, ready: Callable[[], bool], timeout_s: float, what: str) -> None:
-        """Wait for a condition.
-
-        Raises:
-            ExecutionError: it did not come true in time, or a node has died; the text names it.
-        """
-        deadline = time.monotonic() + timeout_s
-        while not ready():
-            self._check()
-            if time.monotonic() > deadline:
-                raise ExecutionError(f"waited {timeout_s:g} s for {what}; see the nodes' logs")
-            time.sleep(0.02)
-
-
-class Track:
-    """Height of the object's centre of mass over time, from the simulation's own truth."""
-
-    def __init__(self, node: Node) -> None:
-        """Begin to record."""
-        self._samples: list[tuple[float, float]] = []
-        node.create_subscription(PoseArray, "/simulation/object_poses", self._take, 50)
-
-    def restart(self) -> None:
-        """Forget what was recorded."""
-        self._samples = []
-
-    def _take(self, message: PoseArray) -> None:
-        self._samples.append((stamp_seconds(message.header.stamp), message.poses[0].position.z))
-
-    @property
-    def now(self) -> float:
-        """Time of the newest sample [s]; minus infinity before the first."""
-        return self._samples[-1][0] if self._samples else -np.inf
-
-    def arrays(self) -> tuple[Array, Array]:
-        """Times (N,) [s] and heights (N,) [m]."""
-        times, heights = np.array(self._samples).T
-        return times, heights
 
 
 @dataclass
@@ -217,11 +100,12 @@ class Demo:
         self._say(f"\n[bold]Episode {number + 1} of {count}: {episode.name}[/], {item['mass_kg']:.2f} kg")
         self._folder = self._root / f"{number + 1:02d}_{episode.name}"
         self._folder.mkdir()
-        self._client.set_simulation(video=str(self._folder / "episode.mp4"))
         self._track.restart()
         try:
             self._perceive(episode)
             target, grasps = self._plan(episode)
+            # filming costs a core without a GPU, and nothing has moved until now
+            self._client.set_simulation(video=str(self._folder / "episode.mp4"))
             used = self._pick_up(episode, target, grasps)
             self._measure(episode, target, used)
             self._trial()
