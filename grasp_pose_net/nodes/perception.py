@@ -103,7 +103,7 @@ class PerceptionNode(Node):
             response.success, response.message = True, f"{scene.summary()}; perception {1e3 * seconds:.0f} ms"
             self.get_logger().info(response.message)
             self._publish_clouds(scene, stamp)
-        except (GraspPoseNetError, ValueError) as error:
+        except (GraspPoseNetError, ValueError, RuntimeError) as error:  # open3d raises RuntimeError
             response.success, response.message = False, str(error)
             self.get_logger().warning(f"capture failed: {error}")
             # nobody shall plan on what was seen earlier
