@@ -27,7 +27,7 @@ def main(run: Path) -> None:
     out = Path("docs") / "demo.png"
     out.parent.mkdir(exist_ok=True)
     imageio.imwrite(out, np.concatenate([grasp[: strip.shape[0]], strip], axis=1))
-    print(f"wrote {out}")  # noqa: T201
+    print(f"wrote {out}")
 
 
 if __name__ == "__main__":

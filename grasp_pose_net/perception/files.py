@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import open3d as o3d
 import trimesh
@@ -21,8 +20,6 @@ from grasp_pose_net.perception.table import facing_plane
 from grasp_pose_net.perception.views import View
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, SignedDistanceField, occupancy_grid
 
-# open3d brings a TBB that is too old for numba, which would warn of it before it takes the next
-numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 FIELD_CELLS = 96
 HALF_SIDE_M, BELOW_M, ABOVE_M = 0.6, 0.05, 0.6  # the workspace around a table whose pose nobody said
 
