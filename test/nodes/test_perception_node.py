@@ -6,6 +6,7 @@ import threading
 import time
 
 import numpy as np
+import open3d as o3d
 import pytest
 import trimesh
 
@@ -18,7 +19,6 @@ from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
 
-from grasp_pose_net.geometry import make_transform
 from grasp_pose_net.nodes.messages import (
     boxes_and_meshes,
     coloured_cloud_message,
@@ -34,15 +34,36 @@ TIMEOUT_S = 1.5
 BOX = (0.06, 0.08, 0.1)
 
 
-def measured():
-    """Points of a table top at z = 0 and of the box's top and sides, world frame, as if seen from everywhere."""
-    x, y = np.meshgrid(np.arange(-0.2, 0.2, 0.002), np.arange(-0.2, 0.2, 0.002))
-    flat = np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size)])
-    table = flat[(np.abs(flat[:, :2]) > np.array(BOX[:2]) / 2).any(1)]
+def optical_pose(eye):
+    """``T_world_optical`` (4, 4) of a camera at ``eye`` (3,) that looks at the origin."""
+    z = -np.asarray(eye) / np.linalg.norm(eye)
+    x = np.cross(z, [0, 0, 1])
+    x /= np.linalg.norm(x)
+    T_world_optical = np.eye(4)
+    T_world_optical[:3] = np.column_stack([x, np.cross(z, x), z, eye])
+    return T_world_optical
+
+
+def measured(T_world_optical, meshes):
+    """Points (N, 3) of a depth image of 320 x 240 pixels, optical frame."""
+    scene = o3d.t.geometry.RaycastingScene()
+    for mesh in meshes:
+        vertices, faces = mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32)
+        scene.add_triangles(o3d.core.Tensor(vertices), o3d.core.Tensor(faces))
+    u, v = np.meshgrid(np.arange(320) - 159.5, np.arange(240) - 119.5)
+    ray = np.stack([u / 290, v / 290, np.ones_like(u)], -1).reshape(-1, 3)
+    start = np.broadcast_to(T_world_optical[:3, 3], ray.shape)
+    rays = np.hstack([start, ray @ T_world_optical[:3, :3].T]).astype(np.float32)
+    depth = scene.cast_rays(o3d.core.Tensor(rays))["t_hit"].numpy()
+    return ray[np.isfinite(depth)] * depth[np.isfinite(depth), None]
+
+
+def table_and_box():
+    table = trimesh.creation.box([0.4, 0.4, 0.02])
+    table.apply_translation([0, 0, -0.01])
     box = trimesh.creation.box(BOX)
     box.apply_translation([0, 0, BOX[2] / 2])
-    points, face = trimesh.sample.sample_surface(box, 20000, seed=0)
-    return np.vstack([table, points[box.face_normals[face][:, 2] > -0.5]])
+    return [table, box]
 
 
 class Cameras(Node):
@@ -51,20 +72,19 @@ class Cameras(Node):
     def __init__(self):
         super().__init__("cameras")
         self.say = {}
-        self.poses = {"left": make_transform((0.3, 0.3, 0.5)), "right": make_transform((-0.3, -0.3, 0.5))}
+        self.poses = {"left": optical_pose([0.4, 0.4, 0.5]), "right": optical_pose([-0.4, -0.4, 0.5])}
         TransformBroadcaster(self).send_static([("world", f"{c}_optical", T) for c, T in self.poses.items()])
         self.clouds = {
             "left": self.create_publisher(PointCloud2, "/left/points", SENSOR),
             "right": self.create_publisher(PointCloud2, "/right/points", CLOUD),
         }
-        points = measured()
-        self.good = {}
-        for camera, T in self.poses.items():
-            # each camera sees the sides that face it
-            towards = ((T[:3, 3] - [0, 0, 0.05]) * points).sum(1) > -1e-3
-            seen = points[towards | (points[:, 2] < 1e-6)] - T[:3, 3]
-            self.good[camera] = lambda stamp, c=camera, p=seen: xyz_cloud_message(p, f"{c}_optical", stamp)
+        self.good = {camera: self.cloud_of(camera, table_and_box()) for camera in self.poses}
         self.create_timer(0.05, self.publish)
+
+    def cloud_of(self, camera, meshes):
+        """Function of a stamp: the message with what a camera sees of meshes."""
+        points = measured(self.poses[camera], meshes)
+        return lambda stamp: xyz_cloud_message(points, f"{camera}_optical", stamp)
 
     def publish(self):
         for camera, make in list(self.say.items()):
@@ -126,14 +146,14 @@ def test_capture_publishes_objects_table_cloud_and_voxels(system):
     assert rclpy.time.Time.from_msg(item.header.stamp) >= before
     ((mesh, T_world_mesh),) = boxes_and_meshes(item)[1]
     assert mesh.is_watertight
-    np.testing.assert_allclose(mesh.extents, BOX, atol=0.008)
-    np.testing.assert_allclose(T_world_mesh[:3, 3], [0, 0, 0.05], atol=0.006)
+    np.testing.assert_allclose(mesh.extents, BOX, atol=0.006)
+    np.testing.assert_allclose(T_world_mesh[:3, 3], [0, 0, 0.05], atol=0.004)
     ((size, T_world_box),) = boxes_and_meshes(table)[0]
     np.testing.assert_allclose(sorted(size), [0.04, 0.4, 0.4], atol=0.02)
     assert T_world_box[2, 3] + size[2] / 2 == pytest.approx(0, abs=0.002)
     voxels = points_from_cloud(client.others["voxels"])
     assert len(voxels) * 0.005**3 == pytest.approx(mesh.volume, rel=0.1)
-    np.testing.assert_allclose(voxels.mean(0), [0, 0, 0.05], atol=0.006)
+    np.testing.assert_allclose(voxels.mean(0), [0, 0, 0.05], atol=0.004)
     assert [f.name for f in client.others["cloud"].fields] == ["x", "y", "z", "rgb"]
 
 
@@ -219,11 +239,7 @@ def test_silent_cameras_are_a_failure_and_the_scene_is_emptied_and_the_node_live
 
 def test_empty_table_is_a_failure_that_says_so(system):
     cameras, client, _ = system
-    table = measured()
-    table = table[table[:, 2] == 0]
-    cameras.say = {
-        "left": lambda stamp: xyz_cloud_message(table - cameras.poses["left"][:3, 3], "left_optical", stamp)
-    }
+    cameras.say = {"left": cameras.cloud_of("left", table_and_box()[:1])}
     answer = capture(client)
     assert not answer.success and answer.message.startswith("nothing on the table: 0 points")
 
