@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import trimesh
-from conftest import box
+from execution_scenes import box
 
 from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.execution import Scene, SceneObject, hand_checker, scene_checker

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import box, slanted_grasp
+from execution_scenes import box, slanted_grasp
 
 from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.execution import (

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import box
+from execution_scenes import box
 
 from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.execution import (

@@ -1,0 +1,34 @@
+"""A box and a grasp that the tests of execution share."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from grasp_pose_net.execution import PickGrasp, SceneObject
+from grasp_pose_net.geometry import inverse_transform, make_transform
+
+
+def box(name, size, position):
+    return SceneObject(name, make_transform(position), boxes=((np.array(size, float), np.eye(4)),))
+
+
+def slanted_grasp(robot, home, T_world_object, name="slanted", lift_m=0.15):
+    R_world_palm = Rotation.from_euler("xz", [150, -90], degrees=True)
+    T_world_palm = np.eye(4)
+    T_world_palm[:3, :3] = R_world_palm.as_matrix()
+    # the middle of the fingers, 7 cm up and 6 cm in front of the palm, comes over the object
+    T_world_palm[:3, 3] = T_world_object[:3, 3] + (0, 0, 0.035) - R_world_palm.apply((0.0, -0.06, 0.07))
+    T_tip_palm = inverse_transform(robot.link_pose(home, robot.tip)) @ robot.link_pose(home, "rh_palm")
+    closed = np.where([n[-1] in "23" and "TH" not in n and "WR" not in n for n in robot.hand.names], 0.5, 0.0)
+    return PickGrasp(
+        name=name,
+        T_world_tip=T_world_palm @ inverse_transform(T_tip_palm),
+        approach=R_world_palm.apply((0.0, -1.0, 0.0)),
+        approach_m=(0.10, 0.10),
+        retreat=np.array([0.0, 0.0, 1.0]),
+        retreat_m=(lift_m, lift_m),
+        pre_grasp=np.zeros(24),
+        grasp=closed,
+        squeeze=closed * 1.2,
+    )
