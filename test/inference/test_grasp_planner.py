@@ -82,14 +82,14 @@ def test_grasps_are_ranked_free_and_above_the_table(
     assert len(plan.grasps) + sum(plan.rejected.values()) <= plan.candidates
 
 
-def test_hands_from_below_are_not_asked_for(hand: Hand, planner: GraspPlanner, can: trimesh.Trimesh) -> None:
+def test_hands_from_below_are_not_asked_for(hand: Hand, planner: GraspPlanner) -> None:
     """Over a support the palms of the raw candidates look down far more often than up."""
-    field = SignedDistanceField.from_mesh(can, 64)
+    field = SignedDistanceField.from_mesh(load_mesh(share_dir() / "models" / "objects" / "mug.ply"), 64)
     palms = []
     for plane in (None, Plane((0.0, 0.0, 1.0), -1.0)):
         x = Proposer(hand, "shadow_compact")(field, planner._batches(plane)[0])
         palms.append((rotation_from_quat(torch.as_tensor(x[:, 3:7])).numpy() @ hand.palm_normal)[:, 2])
-    assert (palms[1] > 0.5).mean() < 0.1 < (palms[0] > 0.5).mean()
+    assert (palms[1] > 0.3).mean() < 0.1 < (palms[0] > 0.3).mean()
 
 
 def test_same_object_same_grasps(planner: GraspPlanner, can: trimesh.Trimesh) -> None:

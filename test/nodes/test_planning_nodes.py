@@ -111,12 +111,12 @@ def test_out_of_reach_is_counted_and_said(client: Client) -> None:
 def test_refinement_keeps_ids_and_removes_penetration(client: Client, tmp_path: Path) -> None:
     publish(client, standing("can", "can.ply", 0.7, 0.0))
     planned = client.ask(client.plan, GraspPlanning.Request()).grasps
-    # pushed 2 cm along its approach the hand is inside the can
+    # pushed 5 mm along its approach the hand is inside the can
     pushed = planned[0]
     direction = pushed.pre_grasp_approach.direction.vector
     for axis in "xyz":
         position = pushed.grasp_pose.pose.position
-        setattr(position, axis, getattr(position, axis) + 0.02 * getattr(direction, axis))
+        setattr(position, axis, getattr(position, axis) + 0.005 * getattr(direction, axis))
     request = GraspPlanning.Request(target=CollisionObject(id="can"), candidate_grasps=[pushed])
     refined = client.ask(client.refine, request).grasps
     assert [grasp.id for grasp in refined] == [pushed.id]
