@@ -28,6 +28,7 @@ FREE_MARGIN_M = (
 OWN_SIDE = 0.3  # cosine between the normals of two samples of one side of a wall
 OTHER_SIDE = 0.7  # minus the cosine between the normals of samples of its two sides
 MIN_WALL_M = 0.005  # one cell of the occupancy grid
+SEEN_PAST_M = 0.004  # by how much a camera must have seen past the other side; less finds sides that are none
 WALL_PROBES_M = (0.005, 0.0075, 0.01, 0.0125, 0.015)  # depths at which a wall's other side is looked for
 CAUTION = 4  # of fast_simplification, 0 to 10; its default of 7 opens more meshes
 
@@ -118,7 +119,7 @@ def wall_backs(seen: Surface, near: Neighbours, images: Sequence[DepthImage]) ->
     depth = np.full(len(one_sided), np.inf)
     for probe in WALL_PROBES_M[::-1]:
         place = seen.points[one_sided] - probe * seen.normals[one_sided]
-        depth[most_free(images, place) > 0.0] = probe
+        depth[most_free(images, place) > SEEN_PAST_M] = probe
     behind, depth = one_sided[np.isfinite(depth)], depth[np.isfinite(depth)]
     back = seen.points[behind] - depth[:, None] * seen.normals[behind]
     return Surface(back, -seen.normals[behind]), behind

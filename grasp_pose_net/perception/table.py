@@ -18,9 +18,10 @@ from grasp_pose_net.perception.views import cell_means
 SEARCH_STEP = 4  # every fourth point is enough for a cell of 16 of them
 COARSE_M = 0.01  # the plane is searched in cells of this side
 PLANE_BAND_M = 0.008  # calibration errors of 2 mm and 0.3 degrees put views this far apart at 0.7 m
+PLACE_RADIUS_M, PLACE_TILT_RAD = 0.03, 0.2  # how level a place is, and by how much noise may turn it
 EXTENT_CELL_M = 0.02  # the table's extent is followed over cells of this side
 MIN_TABLE_M2 = 0.01  # a smaller plane is a box's lid rather than a table
-RANSAC_ROUNDS, RANSAC_SEED, MAX_PLANES = 400, 0, 6
+RANSAC_ROUNDS, RANSAC_SEED, COUNTED_POINTS = 1000, 0, 2000
 
 
 @dataclass(frozen=True)
@@ -49,22 +50,19 @@ def find_table(points_world: Array, config: PerceptionConfig) -> Table:
     Raises:
         PerceptionError: no plane is large and level enough.
     """
-    rest = cell_means(points_world[::SEARCH_STEP], COARSE_M)
-    found = []
-    o3d.utility.random.seed(RANSAC_SEED)
-    for _ in range(MAX_PLANES):
-        if len(rest) < MIN_TABLE_M2 / COARSE_M**2:
-            break
-        mask, on_plane = _ransac(rest)
-        tilt = float(np.arccos(np.clip(fit_plane(on_plane)[1][2], -1.0, 1.0)))
-        if tilt <= config.max_table_tilt_rad and (table := _table(on_plane, config)) is not None:
-            return table
-        found.append(f"{len(on_plane) * COARSE_M**2:.3f} m² tilted by {np.degrees(tilt):.0f}°")
-        rest = rest[~mask]
+    coarse = cell_means(points_world[::SEARCH_STEP], COARSE_M)
+    level = largest_plane(coarse, config.max_table_tilt_rad)
+    table = _table(level, config) if len(level) else None
+    if table is not None:
+        return table
+    largest = largest_plane(coarse, np.pi / 2)
+    found = f"only {len(points_world)} points"
+    if len(largest):
+        tilt = np.degrees(np.arccos(np.clip(fit_plane(largest)[1][2], -1.0, 1.0)))
+        found = f"{_area(level):.3f} m², and at any tilt {_area(largest):.3f} m² at {tilt:.0f}°"
     raise PerceptionError(
-        f"no table: asked for a plane of at least {MIN_TABLE_M2} m² within "
-        f"{np.degrees(config.max_table_tilt_rad):.0f}° of level, "
-        f"found {', '.join(found) or f'only {len(points_world)} points'}; "
+        f"no table: asked for a connected plane of at least {MIN_TABLE_M2} m² within "
+        f"{np.degrees(config.max_table_tilt_rad):.0f}° of level, found {found}; "
         f"check the cameras' poses, the workspace and max_table_tilt_rad"
     )
 
@@ -75,12 +73,8 @@ def facing_plane(points_camera: Array) -> tuple[Array, Array]:
     Raises:
         PerceptionError: there is none.
     """
-    o3d.utility.random.seed(RANSAC_SEED)
-    coarse = cell_means(points_camera, COARSE_M)
-    on_plane = np.empty((0, 3))
-    if len(coarse) >= MIN_TABLE_M2 / COARSE_M**2:
-        _, on_plane = _ransac(coarse)
-    if len(on_plane) < MIN_TABLE_M2 / COARSE_M**2:
+    on_plane = largest_plane(cell_means(points_camera, COARSE_M), np.pi / 2)
+    if _area(on_plane) < MIN_TABLE_M2:
         raise PerceptionError(
             f"no table: the view's {len(points_camera)} points hold no plane of {MIN_TABLE_M2} m² within "
             f"{PLANE_BAND_M * 1000:.0f} mm; does it show the table, in metres?"
@@ -89,13 +83,44 @@ def facing_plane(points_camera: Array) -> tuple[Array, Array]:
     return centre, -normal if normal @ centre > 0 else normal
 
 
-def _ransac(points: Array) -> tuple[np.ndarray, Array]:
-    """Mask (N,) of the inliers of the largest plane in points (N, 3), and the inliers."""
+def largest_plane(points: Array, max_tilt: float) -> Array:
+    """Inliers (M, 3) of the plane with most of the points (N, 3) within PLANE_BAND_M, none where there is none.
+
+    RANSAC of our own, for Open3D's runs in threads and gives another plane each time. Its planes go through places
+    that are about as level as asked for: beside a wall, few triples of any points would hit the table.
+
+    Args:
+        points: (N, 3), one for each occupied cell [m].
+        max_tilt: largest angle between the plane's normal and z [rad].
+    """
+    if len(points) < 3:
+        return np.empty((0, 3))
+    places = points[_steepness(points) <= max_tilt + PLACE_TILT_RAD]
+    if len(places) < 3:
+        return np.empty((0, 3))
+    corner = places[np.random.default_rng(RANSAC_SEED).integers(len(places), size=(RANSAC_ROUNDS, 3))]
+    normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    length = np.linalg.norm(normal, axis=1)
+    usable = (length > 1e-9) & (np.abs(normal[:, 2]) >= np.cos(max_tilt) * length)
+    if not usable.any():
+        return np.empty((0, 3))
+    normal, start = normal[usable] / length[usable, None], corner[usable, 0]
+    some = points[:: max(1, len(points) // COUNTED_POINTS)]
+    distance = np.abs(some @ normal.T - (start * normal).sum(1))  # (n, rounds)
+    best = int((distance < PLANE_BAND_M).sum(0).argmax())
+    return points[np.abs((points - start[best]) @ normal[best]) < PLANE_BAND_M]
+
+
+def _steepness(points: Array) -> Array:
+    """Angle (N,) [rad] between z and the surface's normal around each point (N, 3)."""
     cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
-    _, inlier = cloud.segment_plane(PLANE_BAND_M, 3, RANSAC_ROUNDS)
-    mask = np.zeros(len(points), bool)
-    mask[np.asarray(inlier, int)] = True
-    return mask, points[mask]
+    cloud.estimate_normals(o3d.geometry.KDTreeSearchParamHybrid(radius=PLACE_RADIUS_M, max_nn=30))
+    return np.arccos(np.clip(np.abs(np.asarray(cloud.normals)[:, 2]), 0.0, 1.0))
+
+
+def _area(cells: Array) -> float:
+    """Area [m²] that points (N, 3), one for each cell, stand for."""
+    return len(cells) * COARSE_M**2
 
 
 def _table(points: Array, config: PerceptionConfig) -> Table | None:
@@ -105,7 +130,7 @@ def _table(points: Array, config: PerceptionConfig) -> Table | None:
     T_world_plane[:3, :3] = Rotation.align_vectors([normal], [[0.0, 0.0, 1.0]])[0].as_matrix()
     T_world_plane[:3, 3] = centre
     flat = _largest_part(((points - centre) @ T_world_plane[:3, :3])[:, :2])
-    if len(flat) * COARSE_M**2 < MIN_TABLE_M2:
+    if _area(flat) < MIN_TABLE_M2:
         return None
     T_box_plane, size = trimesh.bounds.oriented_bounds_2D(flat)
     T_plane_box = np.linalg.inv(T_box_plane)
