@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ def demo(
     ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="How many objects to pick up.")] = 3,
     seed: Seed = 1,
+    headless: Annotated[bool, typer.Option("--headless", help="Do not show the video at the end.")] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Run the whole system in simulation: scan, plan, pick up, lift.
@@ -34,8 +36,11 @@ def demo(
     """
     from grasp_pose_net.nodes.demo import run_demo
 
-    report = run_demo(objects=objects, episodes=episodes, seed=seed)
+    report, folder = run_demo(objects=objects, episodes=episodes, seed=seed)
     _write_json(report, json_file)
+    video = folder / "episode.mp4"
+    if not headless and video.exists() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        typer.launch(str(video))
 
 
 @app.command()

@@ -51,7 +51,7 @@ def gone(pid: int) -> bool:
 
 @pytest.mark.timeout(900)
 def test_one_episode_ends_in_a_verdict_with_its_files(tmp_path: Path) -> None:
-    demo = start(tmp_path, "--episodes", "1", "--seed", "1", "--json", "out.json")
+    demo = start(tmp_path, "--headless", "--episodes", "1", "--seed", "1", "--json", "out.json")
     output, _ = demo.communicate(timeout=880)
     assert demo.returncode == 0, output
     for stage in ("capture", "plan", "verdict", "of 1 objects lifted"):

@@ -210,7 +210,7 @@ class Demo:
             raise StageFailure(verdict.failure, f"rose to {verdict.height_m:.2f} m")
 
 
-def run_demo(*, objects: Path | None, episodes: int, seed: int) -> dict[str, Any]:
+def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[str, Any], Path]:
     """Start the five nodes, run the episodes, and stop everything.
 
     Args:
@@ -219,7 +219,7 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> dict[str, Any
         seed: decides objects, places and camera errors.
 
     Returns:
-        The report, which also lies in the run's folder.
+        The report, and the run's folder, in which it lies, too.
 
     Raises:
         GraspPoseNetError: a node died or did not answer.
@@ -244,7 +244,7 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> dict[str, Any
     result = report(entries)
     (folder / "report.json").write_text(json.dumps(result, indent=1) + "\n")
     _conclude(console, folder, result)
-    return result
+    return result, folder
 
 
 @contextmanager

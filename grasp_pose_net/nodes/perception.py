@@ -37,6 +37,7 @@ from grasp_pose_net.nodes.runtime import run
 from grasp_pose_net.nodes.transforms import TransformBuffer
 from grasp_pose_net.perception import PerceptionConfig, Scene, View, occupied_cells, perceive
 
+DISCOVERY_S = 0.5  # a node that has just started does not know of all publishers
 TABLE_COLOUR = (150, 150, 150)
 OBJECT_COLOURS = (
     (230, 80, 60),
@@ -147,7 +148,10 @@ class PerceptionNode(Node):
 
     def _cloud_qos(self, topic: str) -> QoSProfile:
         """Sensor data, but reliable where every publisher offers it: one lost part loses a whole cloud."""
-        offers = [info.qos_profile.reliability for info in self.get_publishers_info_by_topic(topic)]
+        deadline = time.monotonic() + DISCOVERY_S
+        while not (publishers := self.get_publishers_info_by_topic(topic)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        offers = [publisher.qos_profile.reliability for publisher in publishers]
         if offers and all(offer == ReliabilityPolicy.RELIABLE for offer in offers):
             return CLOUD
         return SENSOR

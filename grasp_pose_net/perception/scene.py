@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import open3d as o3d
 import trimesh
 
 from grasp_pose_net.exceptions import PerceptionError
 from grasp_pose_net.geometry import Array, inverse_transform, make_transform, transform_points
+from grasp_pose_net.perception.clusters import cluster
 from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.freespace import DepthImage, most_free
 from grasp_pose_net.perception.registration import levelled, slides
@@ -21,16 +21,11 @@ from grasp_pose_net.perception.views import (
     Surface,
     View,
     ViewCloud,
-    cell_index,
-    cell_means,
     crop_views,
     merged,
     oriented,
     without_outliers,
 )
-
-CLUSTER_CELL_M = 0.005
-MIN_NEIGHBOURS = 3
 
 
 @dataclass(frozen=True)
@@ -156,37 +151,6 @@ def above(table: Table, cloud: ViewCloud, config: PerceptionConfig) -> Surface:
     candidates = cloud.points[high]
     over = (np.abs(candidates[:, :2]) < table.size[:2] / 2).all(1)
     return oriented(candidates[over], cloud.T_a_camera[:3, 3], config.voxel_m)
-
-
-def cluster(seen: Surface, table: Table, config: PerceptionConfig) -> tuple[list[Surface], list[str]]:
-    """Objects as parts of a surface, the one with most samples first, and why the other parts are none."""
-    index, _ = cell_index(seen.points, CLUSTER_CELL_M)
-    thin = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(cell_means(seen.points, CLUSTER_CELL_M)))
-    label = np.asarray(thin.cluster_dbscan(config.cluster_gap_m, MIN_NEIGHBOURS))[index]
-    parts, rejected, small = [], [], 0
-    for number in np.argsort(-np.bincount(label[label >= 0])) if (label >= 0).any() else []:
-        part = seen.part(label == number)
-        if len(part.points) < config.min_object_points:
-            small += 1
-            continue
-        if reason := _wrong_size(float(np.ptp(part.points, axis=0).max()), config):
-            place = transform_points(table.T_world_table, part.points.mean(0))
-            rejected.append(f"{len(part.points)} points around {np.round(place, 3).tolist()} m: {reason}")
-        else:
-            parts.append(part)
-    if small:
-        rejected.append(
-            f"{small} cluster(s) of fewer than {config.min_object_points} points (min_object_points)"
-        )
-    return parts, rejected
-
-
-def _wrong_size(longest: float, config: PerceptionConfig) -> str:
-    if longest < config.min_object_m:
-        return f"{longest * 1000:.0f} mm long, too small (min_object_m {config.min_object_m})"
-    if longest > config.max_object_m:
-        return f"{longest * 1000:.0f} mm long, too large (max_object_m {config.max_object_m})"
-    return ""
 
 
 def _object(name: str, mesh_table: trimesh.Trimesh, part: Surface, table: Table) -> PerceivedObject:

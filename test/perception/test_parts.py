@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.exceptions import PerceptionError
 from grasp_pose_net.perception import PerceptionConfig, View
+from grasp_pose_net.perception.clusters import grounded
 from grasp_pose_net.perception.freespace import DepthImage, most_free
 from grasp_pose_net.perception.poisson import Volume, isosurface, poisson, solid
 from grasp_pose_net.perception.registration import levelled, slides
@@ -111,6 +112,20 @@ def test_slides_refuse_what_is_too_far_and_need_two_views():
     empty = Surface(np.empty((0, 3)), np.empty((0, 3)))
     for motion in slides([first, empty], 0.01):
         np.testing.assert_array_equal(motion, np.eye(4))
+
+
+def test_what_floats_belongs_to_what_is_below_it():
+    low, belly, far = (
+        grid((0, 0.05), (0, 0.05), 0.01),
+        grid((0, 0.06), (0, 0.06), 0.03),
+        grid((0.2, 0.25), (0, 0.05), 0.1),
+    )
+    points = np.vstack([low, belly, far])
+    label = np.repeat([0, 1, 2], [len(low), len(belly), len(far)])
+    joined = grounded(points, label, 10)
+    np.testing.assert_array_equal(joined, np.where(label == 1, 0, label))
+    np.testing.assert_array_equal(grounded(points, label, 10**6), label)
+    np.testing.assert_array_equal(grounded(points, np.full(len(points), -1), 10), -1)
 
 
 def test_space_before_what_a_camera_measured_is_free():

@@ -135,6 +135,24 @@ def test_ring_keeps_its_hole(scan, put, config, inside):
     assert inside(item, [[x + 0.05, y, heights[1]]]).all()
 
 
+def test_belly_above_an_unseen_waist_is_no_object_of_its_own(scan, put, config, inside):
+    outline = [
+        [0, 0],
+        [0.05, 0],
+        [0.05, 0.02],
+        [0.02, 0.025],
+        [0.02, 0.03],
+        [0.055, 0.04],
+        [0.055, 0.1],
+        [0, 0.1],
+    ]
+    jar = trimesh.creation.revolve(np.array(outline), sections=48)
+    jar.fix_normals()
+    true = put(jar, 0.02, 0.01)
+    (item,) = perceive(scan([true], noise=NOISE_M), config).objects
+    assert overlap(inside, item, true) > 0.9
+
+
 def test_objects_are_numbered_from_the_largest(scan, put, config):
     small = put(trimesh.creation.box([0.03, 0.03, 0.03]), 0.12, 0.1)
     large = put(trimesh.creation.cylinder(0.035, 0.12), -0.1, -0.1)
