@@ -11,7 +11,7 @@ from pathlib import Path
 import imageio.v3 as imageio
 import numpy as np
 
-MOMENTS = (0.3, 0.5, 0.75)  # of the episode's length: on the way, at the grasp, held
+MOMENTS = (0.08, 0.2, 0.6)  # of the film: on the way, at the grasp, held
 
 
 def main(run: Path) -> None:

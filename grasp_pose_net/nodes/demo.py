@@ -139,6 +139,8 @@ class Demo:
         for stage in ("forward", "refinement", "plan"):
             if found := re.search(rf"\b{stage} (\d+) ms", text):
                 episode.seconds[stage] = int(found[1]) * 1e-3
+        if found := re.search(r"of (\d+) candidates", text):
+            episode.figures["rotations"] = int(found[1])
         if answer.error_code.val != MoveItErrorCodes.SUCCESS:
             raise StageFailure("plan", text)
         name = answer.grasps[0].id.rpartition("/")[0]
@@ -180,7 +182,7 @@ class Demo:
     def _measure(self, episode: Episode, target: Target, grasp: Grasp) -> None:
         """Figures of the grasp that was used, on the perceived object."""
         x = pose_vector(self._hand, grasp, target.T_frame_object)
-        episode.figures = {**grasp_figures(self._hand, target.mesh, x), "grasp": grasp.id}
+        episode.figures |= {**grasp_figures(self._hand, target.mesh, x), "grasp": grasp.id}
 
     def _trial(self) -> None:
         """Hold, shake, and judge by the object's own track."""
