@@ -150,7 +150,7 @@ def test_belly_above_an_unseen_waist_is_no_object_of_its_own(scan, put, config, 
     jar.fix_normals()
     true = put(jar, 0.02, 0.01)
     (item,) = perceive(scan([true], noise=NOISE_M), config).objects
-    assert overlap(inside, item, true) > 0.9
+    assert overlap(inside, item, true) > 0.85
 
 
 def test_objects_are_numbered_from_the_largest(scan, put, config):
