@@ -93,6 +93,7 @@ def prepare_environment() -> None:
     os.environ.setdefault("MUJOCO_GL", "egl")
     # five processes share the cores: threads that spin while they wait steal from each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("ROS_DOMAIN_ID", str(free_domain()))
 
