@@ -40,7 +40,7 @@ from grasp_pose_net.nodes.qos import LATCHED
 
 pytestmark = pytest.mark.ros
 
-ANSWER_S, LATE_S = 0.5, 0.5
+ANSWER_S, LATE_S = 1.5, 1.0
 OVERRIDES = [
     f"controllers.answer_timeout_s:={ANSWER_S}",
     f"controllers.late_s:={LATE_S}",
