@@ -17,7 +17,7 @@ from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.approach import find_approaches
 from grasp_pose_net.inference.proposal import Proposer, retry_rotations
 from grasp_pose_net.refinement import Plane, Ranked, postures, refine_and_rank
-from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.shapes import RUN_TIME_RESOLUTION, SignedDistanceField
 
 # Enough rotations for the most that can be asked for, twice over: half of them may be from below.
 ROTATIONS = 1024
@@ -48,7 +48,8 @@ class PlannerConfig:
     )
     lift_m: float = field(default=0.15, metadata={"doc": "height of the lift [m]", "range": (0.0, 0.5)})
     field_cells: int = field(
-        default=64, metadata={"doc": "cells of the distance field per side", "range": (32, 256)}
+        default=RUN_TIME_RESOLUTION,
+        metadata={"doc": "cells of the distance field per side", "range": (32, 256)},
     )
 
 

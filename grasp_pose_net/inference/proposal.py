@@ -9,7 +9,13 @@ import trimesh
 from grasp_pose_net.geometry import Array, rotation_from_quat
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network
-from grasp_pose_net.shapes import SignedDistanceField, occupancy_grid, paper_rotations, rotate_pose
+from grasp_pose_net.shapes import (
+    RUN_TIME_RESOLUTION,
+    SignedDistanceField,
+    occupancy_grid,
+    paper_rotations,
+    rotate_pose,
+)
 
 
 def retry_rotations(count: int) -> Array:
@@ -73,6 +79,6 @@ class Proposer:
         A network that learns the nearest of all grasps of rotated objects comes to prefer one direction of the
         grid. Its length says how much: the rotation of the object then chooses where the hand comes from.
         """
-        box = SignedDistanceField.from_mesh(trimesh.creation.box((0.05, 0.07, 0.12)), 64)
+        box = SignedDistanceField.from_mesh(trimesh.creation.box((0.05, 0.07, 0.12)), RUN_TIME_RESOLUTION)
         rotated = self._rotated(box, retry_rotations(28))
         return (rotation_from_quat(rotated[:, 3:7]) @ self._palm_normal).mean(0).numpy()

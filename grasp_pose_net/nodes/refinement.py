@@ -19,7 +19,7 @@ from grasp_pose_net.nodes.parameters import declare
 from grasp_pose_net.nodes.runtime import run
 from grasp_pose_net.nodes.scene import ObjectScene, Target
 from grasp_pose_net.refinement import refine_and_rank, warm_up
-from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.shapes import RUN_TIME_RESOLUTION, SignedDistanceField
 
 CACHED_FIELDS = 8
 
@@ -33,7 +33,8 @@ class RefinementParameters:
         default="/perception/objects", metadata={"doc": "scene with targets and support"}
     )
     field_cells: int = field(
-        default=64, metadata={"doc": "cells of the distance field per side", "range": (32, 256)}
+        default=RUN_TIME_RESOLUTION,
+        metadata={"doc": "cells of the distance field per side", "range": (32, 256)},
     )
 
 
