@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,6 @@ import rclpy
 from moveit_msgs.action import Pickup
 from moveit_msgs.msg import Grasp, MoveItErrorCodes
 from moveit_msgs.srv import GraspPlanning
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from std_srvs.srv import Trigger
@@ -32,6 +30,7 @@ from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.nodes.controller_client import ControllerClient, ControllerParameters
 from grasp_pose_net.nodes.demo_client import CALL_TIMEOUT_S, DemoClient, Track
 from grasp_pose_net.nodes.grasp_messages import pose_vector
+from grasp_pose_net.nodes.runtime import spinning
 from grasp_pose_net.nodes.scene import Target, target_from_message
 from grasp_pose_net.reports import entry, grasp_figures, report
 from grasp_pose_net.simulation.lift_trial import HOLD_S, judge_lift
@@ -239,7 +238,7 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[st
         console.print(
             f"to talk to them from another terminal: export {domain}", highlight=False, soft_wrap=True
         )
-        with spinning(lambda: DemoClient(runner.check)) as client:
+        with connected(lambda: DemoClient(runner.check)) as client:
             client.wait_until_ready()
             demo = Demo(client, folder.resolve(), console)
             entries = [demo.run(number, episodes) for number in range(episodes)]
@@ -250,28 +249,16 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[st
 
 
 @contextmanager
-def spinning(make_client: Callable[[], DemoClient]) -> Iterator[DemoClient]:
+def connected(make_client: Callable[[], DemoClient]) -> Iterator[DemoClient]:
     """A client whose callbacks run in the background; Ctrl-C reaches the main thread as KeyboardInterrupt."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    executor = MultiThreadedExecutor(num_threads=2)
-    client = make_client()
-    executor.add_node(client)
-
-    def spin() -> None:
-        try:
-            executor.spin()
-        except ExternalShutdownException:
-            pass
-
-    thread = threading.Thread(target=spin, daemon=True)
-    thread.start()
     try:
-        yield client
+        client = make_client()
+        with spinning(client, threads=2):
+            yield client
     finally:
-        executor.shutdown(timeout_sec=1.0)
         rclpy.try_shutdown()
-        thread.join(timeout=1.0)
 
 
 def _conclude(console: Console, folder: Path, result: dict[str, Any]) -> None:

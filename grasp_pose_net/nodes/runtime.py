@@ -1,12 +1,13 @@
-"""Starts one node as a process: initialise, spin on several threads, and leave quietly on Ctrl-C or SIGTERM."""
+"""Spins nodes: one as a process that leaves quietly on Ctrl-C or SIGTERM, or some in the background of a client."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import rclpy
 from rclpy._rclpy_pybind11 import InvalidHandle
@@ -31,8 +32,7 @@ def run(make_node: Callable[[], Node], threads: int = 4) -> None:
         node.get_logger().info("ready")
         while True:
             # not spin(): without traffic it waits in C for ever, and Python never gets to see a signal
-            with suppress(InvalidHandle):  # a subscription that a callback has just given up
-                executor.spin_once(timeout_sec=0.5)
+            _spin_once(executor)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except GraspPoseNetError as error:
@@ -50,6 +50,36 @@ def run(make_node: Callable[[], Node], threads: int = 4) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+@contextmanager
+def spinning(*nodes: Node, threads: int = 4) -> Iterator[None]:
+    """Run the nodes' callbacks on background threads while the block runs; the nodes are the caller's to destroy."""
+    executor = MultiThreadedExecutor(num_threads=threads, context=nodes[0].context)
+    for node in nodes:
+        executor.add_node(node)
+    ended = threading.Event()
+
+    def spin() -> None:
+        with suppress(ExternalShutdownException):
+            while not ended.is_set():
+                _spin_once(executor)
+
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        executor.shutdown(timeout_sec=1.0)
+        thread.join(timeout=5.0)
+
+
+def _spin_once(executor: MultiThreadedExecutor) -> None:
+    """One round of callbacks, or half a second without any."""
+    # rclpy looks at a subscription's handle after a callback may have destroyed it; that costs this round, no more
+    with suppress(InvalidHandle):
+        executor.spin_once(timeout_sec=0.5)
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -18,7 +18,6 @@ from moveit_msgs.action import Pickup
 from moveit_msgs.msg import Grasp, GripperTranslation, MoveItErrorCodes, PlanningSceneWorld
 from rclpy.action import ActionClient, ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import JointState
@@ -37,14 +36,17 @@ from grasp_pose_net.nodes.messages import (
     time_message,
 )
 from grasp_pose_net.nodes.qos import LATCHED
+from grasp_pose_net.nodes.runtime import spinning
 
 pytestmark = pytest.mark.ros
 
-ANSWER_S, LATE_S = 1.5, 1.0
+ANSWER_S, LATE_S, STATE_AGE_S = 1.5, 1.0, 3.0
 OVERRIDES = [
     f"controllers.answer_timeout_s:={ANSWER_S}",
     f"controllers.late_s:={LATE_S}",
     "controllers.slowest_clock:=0.5",
+    # the fake robot shares one interpreter with the executor's planning
+    f"pickup.state_age_s:={STATE_AGE_S}",
     "motion.velocity_scale:=1.0",
     "motion.acceleration_scale:=1.0",
 ]
@@ -176,21 +178,14 @@ def until(condition, timeout_s=10.0):
 def system():
     rclpy.init(args=["--ros-args", *[part for text in OVERRIDES for part in ("-p", f"executor:{text}")]])
     robot = RobotModel(robot_urdf(), robot_srdf())
-    executor = MultiThreadedExecutor(num_threads=8)
     node, fake, caller = ExecutorNode(), FakeRobot(robot), Caller()
-    for each in (node, fake, caller):
-        executor.add_node(each)
-    spinning = threading.Thread(target=executor.spin)
-    spinning.start()
-    caller.show()
-    until(lambda: len(node._scene.objects) == 2)
-    yield fake, caller, node
-    executor.shutdown()
-    spinning.join(5.0)
+    with spinning(node, fake, caller, threads=8):
+        caller.show()
+        until(lambda: len(node._scene.objects) == 2)
+        yield fake, caller, node
     for each in (node, fake, caller):
         each.destroy_node()
     rclpy.try_shutdown()
-    assert not spinning.is_alive()
 
 
 @pytest.fixture
@@ -340,9 +335,12 @@ def test_one_at_a_time(fake, caller, goal):
 
 def test_joint_states_that_stopped(fake, caller, goal):
     fake.silent = True
-    time.sleep(0.7)
+    time.sleep(STATE_AGE_S + 0.2)
     assert_refused(
-        caller.pick(goal), MoveItErrorCodes.ROBOT_STATE_STALE, "s old, allowed 0.5 s", "nothing was moved"
+        caller.pick(goal),
+        MoveItErrorCodes.ROBOT_STATE_STALE,
+        f"s old, allowed {STATE_AGE_S:g} s",
+        "nothing was moved",
     )
     assert fake.goals == []
 

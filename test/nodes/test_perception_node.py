@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import numpy as np
@@ -14,7 +13,6 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 
 import rclpy
 from moveit_msgs.msg import PlanningSceneWorld
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
@@ -27,6 +25,7 @@ from grasp_pose_net.nodes.messages import (
 )
 from grasp_pose_net.nodes.perception import PerceptionNode, PerceptionParameters
 from grasp_pose_net.nodes.qos import CLOUD, LATCHED, SENSOR
+from grasp_pose_net.nodes.runtime import spinning
 from grasp_pose_net.nodes.transforms import TransformBroadcaster
 
 pytestmark = pytest.mark.ros
@@ -104,15 +103,9 @@ def system():
             PointCloud2, f"/perception/{topic}", lambda m, t=topic: client.others.update({t: m}), LATCHED
         )
     client.capture = client.create_client(Trigger, "/perception/capture")
-    executor = MultiThreadedExecutor(num_threads=4)
-    for one in (cameras, node, client):
-        executor.add_node(one)
-    thread = threading.Thread(target=executor.spin, daemon=True)
-    thread.start()
-    assert client.capture.wait_for_service(10)
-    yield cameras, client, node
-    executor.shutdown()
-    thread.join(5)
+    with spinning(cameras, node, client):
+        assert client.capture.wait_for_service(10)
+        yield cameras, client, node
     for one in (cameras, node, client):
         one.destroy_node()
     rclpy.shutdown()

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import imageio_ffmpeg
@@ -23,7 +22,6 @@ from control_msgs.msg import JointTolerance
 from geometry_msgs.msg import PoseArray
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.action import ActionClient
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
@@ -34,6 +32,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from grasp_pose_net.models import config_file
 from grasp_pose_net.nodes.messages import duration_message, stamp_seconds, time_message
 from grasp_pose_net.nodes.qos import SENSOR
+from grasp_pose_net.nodes.runtime import spinning
 from grasp_pose_net.nodes.transforms import TransformBuffer
 from grasp_pose_net.simulation.robot_files import named_state
 from grasp_pose_net.simulation.world import WorldConfig
@@ -136,14 +135,9 @@ def process(tmp_path_factory):
 def client(process):
     rclpy.init()
     node = Client()
-    executor = MultiThreadedExecutor(num_threads=2)
-    executor.add_node(node)
-    thread = threading.Thread(target=executor.spin, daemon=True)
-    thread.start()
-    until(lambda: {"joints", "clock", "objects"} <= set(node.last), 60, "the simulation's topics")
-    yield node
-    executor.shutdown()
-    thread.join()
+    with spinning(node, threads=2):
+        until(lambda: {"joints", "clock", "objects"} <= set(node.last), 60, "the simulation's topics")
+        yield node
     node.destroy_node()
     rclpy.try_shutdown()
 
@@ -288,8 +282,8 @@ def test_cancel_stops_the_arm_where_it_is(ready):
 
 
 def test_a_new_goal_takes_over_and_the_old_one_is_aborted(ready):
-    old = ready.send("arm_controller", goal(HOME | {"shoulder_pan_joint": 1.5}, 3.0))
-    until(lambda: ready.positions()["shoulder_pan_joint"] > 0.1, what="motion")
+    old = ready.send("arm_controller", goal(HOME | {"shoulder_pan_joint": 1.5}, 30.0))
+    until(lambda: ready.positions()["shoulder_pan_joint"] > 0.01, what="motion")
     new = ready.send("arm_controller", goal(HOME, 1.5))
     answer = result(old)
     assert answer.status == GoalStatus.STATUS_ABORTED
