@@ -14,6 +14,15 @@ import mujoco
 import numpy as np
 
 from grasp_pose_net.geometry import Array, split_transform
+from grasp_pose_net.simulation.model_parts import (
+    actuate,
+    actuate_finger,
+    add_mesh_geom,
+    add_object_body,
+    contact_physics,
+    couple,
+    touch,
+)
 from grasp_pose_net.simulation.objects import SimObject
 from grasp_pose_net.simulation.robot_files import read_srdf, read_urdf
 
@@ -65,15 +74,14 @@ def build_scene(
         ConfigError: the robot's model files are missing or broken.
     """
     spec = _robot(config)
-    _physics(spec, config)
+    contact_physics(spec, config.timestep_s)
     _scenery(spec, config)
     for camera in cameras:
         _add_camera(spec, camera)
     for item in objects:
         _add_object(spec, item)
     for geom in spec.geoms:
-        geom.friction = [config.friction_slide, config.friction_torsion_m, 0.0001]
-        geom.condim = 4
+        touch(geom, config.friction_slide, config.friction_torsion_m)
     return spec.compile()
 
 
@@ -130,32 +138,12 @@ def _actuate(spec: mujoco.MjSpec, config: SceneConfig) -> None:
         name, effort = joint.name, float(joint.actfrcrange[1])
         finger = name.startswith("rh_") and "WRJ" not in name
         if finger:
-            stiffness, damping, joint.armature = config.hand_stiffness_nm, 0.1, 0.0002
-            effort = config.hand_torque_nm
+            actuate_finger(spec, joint, config.hand_stiffness_nm, config.hand_torque_nm)
         else:
-            stiffness, damping, joint.armature = 60 * effort, 3 * effort, 0.001 * effort
-        actuator = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-        actuator.set_to_position(kp=stiffness, kv=damping)
-        actuator.forcelimited, actuator.forcerange = True, [-effort, effort]
-        joint.actfrclimited = False
+            joint.armature = 0.001 * effort
+            actuate(spec, joint, 60 * effort, 3 * effort, effort)
         if finger and name.endswith("J1") and not name.startswith("rh_TH"):
-            coupling = spec.add_equality(name=f"{name}_coupling", type=mujoco.mjtEq.mjEQ_JOINT)
-            coupling.name1, coupling.name2, coupling.objtype = (
-                name,
-                name[:-1] + "2",
-                mujoco.mjtObj.mjOBJ_JOINT,
-            )
-            coupling.data[:2] = [0, 1]  # q(J1) = 0 + 1 q(J2)
-            # the default gives way: it is scaled by the finger's inertia, the motors' stiffness is not
-            coupling.solref, coupling.solimp = [0.005, 1], [0.999, 0.9999, 0.001, 0.5, 2]
-
-
-def _physics(spec: mujoco.MjSpec, config: SceneConfig) -> None:
-    spec.option.timestep = config.timestep_s
-    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
-    spec.option.impratio = 10
-    spec.option.noslip_iterations = 2
+            couple(spec, name, name[:-1] + "2", ratio=1.0)
 
 
 def _scenery(spec: mujoco.MjSpec, config: SceneConfig) -> None:
@@ -228,32 +216,13 @@ def _add_camera(spec: mujoco.MjSpec, camera: CameraView) -> None:
 
 
 def _add_object(spec: mujoco.MjSpec, item: SimObject) -> None:
-    body = spec.worldbody.add_body(name=item.name, mass=item.mass_kg, ipos=[0, 0, 0])
-    inertia = item.inertia
-    body.fullinertia = [
-        inertia[0, 0],
-        inertia[1, 1],
-        inertia[2, 2],
-        inertia[0, 1],
-        inertia[0, 2],
-        inertia[1, 2],
-    ]
-    body.explicitinertial = True
-    joint = body.add_freejoint(name=item.name)
-    joint.damping[0] = (
-        0.0002  # stands for rolling friction, which the contact model leaves out: balls come to rest
-    )
-    meshes = {f"{item.name}_seen": item.mesh} | {
-        f"{item.name}_piece{i}": piece for i, piece in enumerate(item.pieces)
-    }
-    for name, mesh in meshes.items():
-        asset = spec.add_mesh(name=name)
-        asset.uservert, asset.userface = mesh.vertices.ravel(), mesh.faces.ravel()
-        # thin shells have no volume that MuJoCo could integrate; the body's inertia is given above
-        asset.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL
-        geom = body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, rgba=item.rgba)
-        if name.endswith("_seen"):
-            geom.contype = geom.conaffinity = 0
-            geom.group = 2
-        else:
-            geom.group = COLLISION_GROUP
+    body = add_object_body(spec, item.name, item.mass_kg, item.inertia)
+    # stands for rolling friction, which the contact model leaves out: balls come to rest
+    body.joints[0].damping[0] = 0.0002
+    seen = add_mesh_geom(spec, body, f"{item.name}_seen", item.mesh)
+    seen.contype = seen.conaffinity = 0
+    seen.group = 2
+    for i, piece in enumerate(item.pieces):
+        add_mesh_geom(spec, body, f"{item.name}_piece{i}", piece).group = COLLISION_GROUP
+    for geom in body.geoms:
+        geom.rgba = item.rgba
