@@ -14,10 +14,14 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class IndependentJoint:
-    """A joint of the pose vector: its angle [rad] in the open posture and its weight when the hand closes."""
+    """A joint of the pose vector: its angle [rad] in the open posture and its weight when the hand closes.
+
+    ``variety`` says how widely starts of a synthesis are spread about the open posture, 1 = like most joints.
+    """
 
     open: float
     closing: float
+    variety: float = 1.0
 
 
 @dataclass(frozen=True)

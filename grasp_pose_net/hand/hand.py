@@ -45,6 +45,7 @@ class Hand(ReadOnlyArrays):
         upper: (J,) [rad].
         open_joints: (J,) [rad] posture that receives an object.
         closing: (J,) weight and sense of each joint when the hand closes.
+        variety: (J,) how widely starts are spread about the open posture, 1 = like most joints.
         tree: links and joints, rooted at the base link.
         shapes: collision primitives.
         contacts: points that may touch an object.
@@ -64,6 +65,7 @@ class Hand(ReadOnlyArrays):
     upper: Array
     open_joints: Array
     closing: Array
+    variety: Array
     tree: KinematicTree
     shapes: tuple[Shape, ...]
     contacts: Contacts
@@ -110,11 +112,11 @@ class Hand(ReadOnlyArrays):
 
     @cached_property
     def surface(self) -> LinkPoints:
-        """Points on the skin of all links but the root, about every 6 mm."""
+        """Points on the skin, about every 6 mm, of all links but a root that carries the base, as a forearm does."""
         links, positions = [], []
         for index, name in enumerate(self.tree.names):
             shapes = tuple(shape for shape in self.shapes if shape.link == name)
-            if shapes and name != self.root_link:
+            if shapes and (name != self.root_link or index == 0):
                 positions.append(exposed_points(shapes, SURFACE_SPACING_M))
                 links.append(np.full(len(positions[-1]), index))
         return LinkPoints(np.concatenate(links), np.concatenate(positions))
@@ -181,6 +183,7 @@ def _build(description: HandDescription, urdf: Urdf, text: str) -> Hand:
         upper=upper,
         open_joints=np.array([joint.open for joint in description.independent.values()]),
         closing=np.array([joint.closing for joint in description.independent.values()]),
+        variety=np.array([joint.variety for joint in description.independent.values()]),
         tree=tree,
         shapes=urdf.shapes,
         contacts=_contacts(description, tree),
