@@ -17,7 +17,13 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the report to this file.")]
 HandName = Annotated[str, typer.Option(help="Hand in models/hands/, or a path to a hand.yaml.")]
-Network = Annotated[str, typer.Option(help="Weights in models/networks/, or a path to a .safetensors file.")]
+Network = Annotated[
+    str,
+    typer.Option(
+        help="Weights in models/networks/, or a path to a .safetensors file; the hand's own (NAME_compact) without it. "
+        "'sampled': no network; candidates are drawn around the object and refined, which works for any hand."
+    ),
+]
 
 
 @app.command()
@@ -47,8 +53,8 @@ def demo(
 def plan(
     meshes: Annotated[list[Path], typer.Argument(help="Meshes in metres: OBJ, PLY, STL, OFF.")],
     hand: HandName = "shadow",
-    network: Network = "shadow_compact",
-    rotations: Annotated[int, typer.Option(min=1, help="Rotations of the object shown to the network.")] = 28,
+    network: Network = "",
+    rotations: Annotated[int, typer.Option(min=1, help="Candidates: rotations shown to the network.")] = 28,
     image: Annotated[
         Path | None, typer.Option(help="PNG of the best grasp (with several meshes: NAME-<mesh>).")
     ] = None,
@@ -58,11 +64,12 @@ def plan(
     """Plan grasps for meshes, without ROS.
 
     Example: grasp-pose-net plan models/objects/mug.ply --image mug.png
+    Without a network: grasp-pose-net plan models/objects/mug.ply --hand barrett --network sampled
     """
     from grasp_pose_net.inference import PlannerConfig
     from grasp_pose_net.reports import plan_report
 
-    config = PlannerConfig(network=network, rotations=rotations)
+    config = PlannerConfig(network=network, rotations=rotations, seed=seed)
     report = plan_report(meshes, hand=hand, config=config, image=image, echo=typer.echo)
     _write_json(report, json_file)
     if all(entry["failure"] for entry in report["objects"]):

@@ -36,6 +36,17 @@ def test_plan_writes_report_and_picture(tmp_path: Path) -> None:
     assert (tmp_path / "g-can.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
+def test_plan_for_another_hand_without_a_network(tmp_path: Path) -> None:
+    image, out = tmp_path / "g.png", tmp_path / "out.json"
+    wanted = ("plan", str(OBJECTS / "can.ply"), "--hand", "barrett", "--network", "sampled", "--seed", "3")
+    done = run(*wanted, "--image", str(image), "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    (can,) = json.loads(out.read_text())["objects"]
+    assert can["epsilon"] > 0.1 and len(can["grasps"][0]["x"]) == 11 and len(can["grasps"][0]["joints"]) == 8
+    assert image.stat().st_size > 10_000
+
+
 def test_errors_are_one_line(tmp_path: Path) -> None:
     done = run("plan", str(OBJECTS / "can.ply"), "--hand", "nobody")
     assert done.returncode == 1

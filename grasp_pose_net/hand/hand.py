@@ -92,6 +92,11 @@ class Hand(ReadOnlyArrays):
         """Length of the pose vector."""
         return 7 + len(self.independent_names)
 
+    @property
+    def is_palm(self) -> np.ndarray:
+        """(P,) bool: which contact points are of the group named ``palm``."""
+        return np.isin(self.contacts.digit, [i for i, name in enumerate(self.digit_names) if name == "palm"])
+
     @cached_property
     def T_base_root(self) -> Array:
         """(4, 4) pose of the root link in the base link."""

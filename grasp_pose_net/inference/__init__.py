@@ -10,16 +10,18 @@ from grasp_pose_net.inference.planner import (
     Reachable,
     explain_failure,
 )
-from grasp_pose_net.inference.proposal import Proposer, retry_rotations
+from grasp_pose_net.inference.proposal import NetworkProposer, Proposer, SampledProposer, retry_rotations
 
 __all__ = [
     "Approaches",
     "GraspPlanner",
+    "NetworkProposer",
     "Plan",
     "PlannedGrasp",
     "PlannerConfig",
     "Proposer",
     "Reachable",
+    "SampledProposer",
     "explain_failure",
     "find_approaches",
     "load_network",

@@ -154,7 +154,7 @@ def load_network(name: str, hand: Hand) -> nn.Module:
     try:
         path = network_file(name)
     except ConfigError as error:
-        raise CheckpointError(f"no network {name!r}: {error}") from error
+        raise CheckpointError(f"no network {name!r}: {error}; `grasp-pose-net train` makes one") from error
     header, tensors = _read(path)
     if header["hand"] != hand.name or header["pose_size"] != hand.size:
         raise CheckpointError(

@@ -15,7 +15,7 @@ from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.approach import find_approaches
-from grasp_pose_net.inference.proposal import Proposer, retry_rotations
+from grasp_pose_net.inference.proposal import make_proposer, retry_rotations
 from grasp_pose_net.refinement import Plane, Ranked, postures, refine_and_rank
 from grasp_pose_net.shapes import RUN_TIME_RESOLUTION, SignedDistanceField
 
@@ -27,9 +27,15 @@ MOST_UPWARDS = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class PlannerConfig:
-    """What is asked of the network and of its grasps."""
+    """What is asked of the network, or of what stands in for it, and of its grasps."""
 
-    network: str = field(default="shadow_compact", metadata={"doc": "weights in models/networks/, or a path"})
+    network: str = field(
+        default="",
+        metadata={
+            "doc": "weights in models/networks/, or a path; empty: <hand>_compact; 'sampled': no network"
+        },
+    )
+    seed: int = field(default=0, metadata={"doc": "seed of candidates that are drawn, where no network is"})
     rotations: int = field(
         default=28, metadata={"doc": "rotations shown to the network at once", "range": (1, 128)}
     )
@@ -78,7 +84,7 @@ class Plan:
 
     Attributes:
         grasps: ranked by ε.
-        candidates: how many the network proposed.
+        candidates: how many were proposed.
         rejected: how many were dropped, by reason.
         seconds: wall time by stage.
     """
@@ -104,13 +110,13 @@ class GraspPlanner:
     """The network, its hand, and what its grasps must fulfil."""
 
     def __init__(self, hand: Hand, config: PlannerConfig) -> None:
-        """Load the network.
+        """Load the network, if any.
 
         Raises:
             CheckpointError: the weights are missing or belong to another hand.
         """
         self._hand, self._config = hand, config
-        self._propose = Proposer(hand, config.network)
+        self._propose = make_proposer(hand, config.network)
         self._rotations = retry_rotations(ROTATIONS)
         # where the palm is expected to look, object frame, for each rotation of the object
         self._palm_directions = self._propose.palm_direction() @ self._rotations
@@ -142,9 +148,10 @@ class GraspPlanner:
         rejected: Counter[str] = Counter()
         offered: list[PlannedGrasp] = []
         asked = 0
+        rng = np.random.default_rng(self._config.seed)  # anew: the same object gets the same grasps
         for rotations in self._batches(plane):
             with _timed(seconds, "forward"):
-                x = self._propose(distance, rotations)
+                x = self._propose(distance, rotations, rng=rng, plane=plane)
             asked += len(x)
             with _timed(seconds, "refinement"):
                 ranked = refine(x) if refine else refine_and_rank(self._hand, distance, x, plane=plane)

@@ -1,14 +1,18 @@
-"""Object → candidate grasps: the network asked once for all rotations of the object, as one batch."""
+"""Object → candidate grasps: the network asked once for all rotations of the object, as one batch; or none asked."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import numpy as np
 import torch
 import trimesh
 
+from grasp_pose_net.exceptions import CheckpointError
 from grasp_pose_net.geometry import Array, rotation_from_quat
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network
+from grasp_pose_net.refinement import Plane
 from grasp_pose_net.shapes import (
     RUN_TIME_RESOLUTION,
     SignedDistanceField,
@@ -16,6 +20,9 @@ from grasp_pose_net.shapes import (
     paper_rotations,
     rotate_pose,
 )
+from grasp_pose_net.synthesis import draw_starts
+
+SAMPLED = "sampled"  # what is named instead of a network where none is wanted
 
 
 def retry_rotations(count: int) -> Array:
@@ -46,7 +53,81 @@ def super_fibonacci_rotations(count: int) -> Array:
     return Rotation.from_quat(quat).as_matrix()
 
 
-class Proposer:
+class Proposer(Protocol):
+    """What gives candidates x (R, D) of an object, in its own frame: one for each of R rotations."""
+
+    def __call__(
+        self,
+        field: SignedDistanceField,
+        rotations: Array,
+        *,
+        rng: np.random.Generator,
+        plane: Plane | None = None,
+    ) -> Array:
+        """Candidates.
+
+        Args:
+            field: signed distance of the object.
+            rotations: (R, 3, 3) of the object, for a proposer that sees it.
+            rng: random numbers, for a proposer that draws.
+            plane: support surface, object frame, for a proposer that can stay above it.
+        """
+
+    def palm_direction(self) -> Array:
+        """Mean direction (3,) of the palm in the frame of the rotated object, of length 0 (none) to 1."""
+
+
+def make_proposer(hand: Hand, network: str) -> Proposer:
+    """Proposer by the name of a network.
+
+    Args:
+        hand: the hand.
+        network: name in ``models/networks/`` or a path; empty: the hand's own, ``<hand>_compact``; ``sampled``: none.
+
+    Raises:
+        CheckpointError: the weights are missing or belong to another hand.
+    """
+    if network == SAMPLED:
+        return SampledProposer(hand)
+    try:
+        return NetworkProposer(hand, network or f"{hand.name}_compact")
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; or plan without a network: --network {SAMPLED}") from error
+
+
+class SampledProposer:
+    """No network: candidates are drawn as the ground-truth planner draws its starts, so any hand has them.
+
+    What refinement makes of them is the baseline that a network must beat.
+    """
+
+    def __init__(self, hand: Hand) -> None:
+        """Keep the hand."""
+        self._hand = hand
+
+    def __call__(
+        self,
+        field: SignedDistanceField,
+        rotations: Array,
+        *,
+        rng: np.random.Generator,
+        plane: Plane | None = None,
+    ) -> Array:
+        """Open hands that face the object's convex hull, as many as there are rotations; see `Proposer`."""
+        return draw_starts(self._hand, _hull(field), field, len(rotations), rng=rng, plane=plane)
+
+    def palm_direction(self) -> Array:
+        """No preference: zeros (3,)."""
+        return np.zeros(3)
+
+
+def _hull(field: SignedDistanceField) -> trimesh.Trimesh:
+    """Convex hull of what a field is about, a cell too large, so that the thinnest plate has one."""
+    cells = np.argwhere(field.values <= 1.1 * field.spacing)
+    return trimesh.convex.convex_hull(field.origin + field.spacing * cells)
+
+
+class NetworkProposer:
     """The network f with its hand: x = f(o) for every rotation of an object."""
 
     def __init__(self, hand: Hand, network: str) -> None:
@@ -62,8 +143,15 @@ class Proposer:
         self._network = load_network(network, hand).eval()
         self._palm_normal = torch.as_tensor(hand.palm_normal.copy())
 
-    def __call__(self, field: SignedDistanceField, rotations: Array) -> Array:
-        """Candidates x (R, D), one for each rotation (R, 3, 3), in the object's own frame."""
+    def __call__(
+        self,
+        field: SignedDistanceField,
+        rotations: Array,
+        *,
+        rng: np.random.Generator | None = None,
+        plane: Plane | None = None,
+    ) -> Array:
+        """The network's answers, turned back; it needs no random numbers and knows no plane; see `Proposer`."""
         # candidates were found on the object rotated by R, so R⁻¹ brings them back
         back = torch.as_tensor(rotations.transpose(0, 2, 1).copy())
         return rotate_pose(self._rotated(field, rotations), back).numpy()

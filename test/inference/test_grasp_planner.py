@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -14,9 +15,10 @@ from grasp_pose_net.geometry import rotation_from_quat
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference import (
     GraspPlanner,
+    NetworkProposer,
     Plan,
     PlannerConfig,
-    Proposer,
+    SampledProposer,
     explain_failure,
     find_approaches,
     retry_rotations,
@@ -55,12 +57,14 @@ def test_rotations_begin_with_identity_and_are_rotations() -> None:
 def test_candidates_come_back_into_the_objects_frame(hand: Hand, can: trimesh.Trimesh) -> None:
     """The candidate of rotation R is the network's answer to the rotated grid, turned back by R."""
     field = SignedDistanceField.from_mesh(can, 64)
-    candidates = Proposer(hand, "shadow_compact")(field, retry_rotations(4))
+    candidates = NetworkProposer(hand, "shadow_compact")(field, retry_rotations(4))
     turned = can.copy()
     rotation = np.eye(4)
     rotation[:3, :3] = retry_rotations(4)[3]
     turned.apply_transform(rotation)
-    alone = Proposer(hand, "shadow_compact")(SignedDistanceField.from_mesh(turned, 64), retry_rotations(1))
+    alone = NetworkProposer(hand, "shadow_compact")(
+        SignedDistanceField.from_mesh(turned, 64), retry_rotations(1)
+    )
     np.testing.assert_allclose(rotation[:3, :3] @ candidates[3, :3], alone[0, :3], atol=5e-3)
     np.testing.assert_allclose(candidates[3, 7:], alone[0, 7:], atol=0.05)
 
@@ -87,7 +91,7 @@ def test_hands_from_below_are_not_asked_for(hand: Hand, planner: GraspPlanner) -
     field = SignedDistanceField.from_mesh(load_mesh(share_dir() / "models" / "objects" / "mug.ply"), 64)
     palms = []
     for plane in (None, Plane((0.0, 0.0, 1.0), -1.0)):
-        x = Proposer(hand, "shadow_compact")(field, planner._batches(plane)[0])
+        x = NetworkProposer(hand, "shadow_compact")(field, planner._batches(plane)[0])
         palms.append((rotation_from_quat(torch.as_tensor(x[:, 3:7])).numpy() @ hand.palm_normal)[:, 2])
     assert (palms[1] > 0.3).mean() < 0.1 < (palms[0] > 0.3).mean()
 
@@ -129,6 +133,56 @@ def test_approach_finds_the_open_side(hand: Hand) -> None:
     floor = Plane(tuple(hand.palm_normal), float(hand.palm_normal @ x[:3]) - 0.03)
     blocked = find_approaches(hand, box, x[None], hand.open_joints[None], 0.1, floor)
     assert blocked.clearance_m[0] < ways.clearance_m[0]
+
+
+@pytest.fixture(scope="module", params=["shadow", "barrett"])
+def any_hand(request: pytest.FixtureRequest) -> Hand:
+    return Hand.load(request.param)
+
+
+def test_sampled_candidates_surround_the_object_palm_first(any_hand: Hand, can: trimesh.Trimesh) -> None:
+    field = SignedDistanceField.from_mesh(can, 64)
+    rotations = retry_rotations(60)
+    x = SampledProposer(any_hand)(field, rotations, rng=np.random.default_rng(0))
+    assert x.shape == (60, any_hand.size)
+    R_object_base = rotation_from_quat(torch.as_tensor(x[:, 3:7])).numpy()
+    ahead = (R_object_base @ any_hand.palm_normal * -x[:, :3]).sum(1) / np.linalg.norm(x[:, :3], axis=1)
+    assert np.median(ahead) > 0.5 and x[:, :3].std(0).min() > 0.03
+    again = SampledProposer(any_hand)(field, rotations, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(x, again)
+
+
+def test_sampled_candidates_stay_above_the_support(any_hand: Hand, can: trimesh.Trimesh) -> None:
+    field, floor = SignedDistanceField.from_mesh(can, 64), float(can.bounds[0, 2])
+    kinematics = Kinematics(any_hand, torch.float64)
+    lowest = []
+    for plane in (None, Plane((0.0, 0.0, 1.0), floor)):
+        rng = np.random.default_rng(0)
+        x = SampledProposer(any_hand)(field, retry_rotations(40), rng=rng, plane=plane)
+        lowest.append(kinematics.points(torch.tensor(x), any_hand.spheres)[..., 2].amin(1).median())
+    assert lowest[0] < floor < lowest[1]
+
+
+def test_any_hand_has_grasps_without_a_network(any_hand: Hand, can: trimesh.Trimesh) -> None:
+    field, floor = SignedDistanceField.from_mesh(can, 64), float(can.bounds[0, 2])
+    planner = GraspPlanner(any_hand, PlannerConfig(network="sampled"))
+    plan = planner.plan(field, plane=Plane((0.0, 0.0, 1.0), floor))
+    assert plan.grasps, plan.summary()
+    assert plan.grasps[0].epsilon > 0.1
+    again = planner.plan(field, plane=Plane((0.0, 0.0, 1.0), floor))
+    np.testing.assert_array_equal(plan.grasps[0].x, again.grasps[0].x)
+
+
+def test_a_plate_thinner_than_a_cell_has_sampled_candidates(hand: Hand) -> None:
+    plate = SignedDistanceField.from_mesh(trimesh.creation.box((0.3, 0.2, 0.001)), 64)
+    x = SampledProposer(hand)(plate, retry_rotations(8), rng=np.random.default_rng(0))
+    assert np.isfinite(x).all()
+
+
+def test_a_hand_without_weights_is_told_what_is_missing_and_what_works(any_hand: Hand) -> None:
+    nameless = dataclasses.replace(any_hand, name="claw")
+    with pytest.raises(CheckpointError, match=r"claw_compact.*`grasp-pose-net train`.*--network sampled"):
+        GraspPlanner(nameless, PlannerConfig())
 
 
 def test_unknown_network_is_named(hand: Hand) -> None:
