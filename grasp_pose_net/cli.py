@@ -77,6 +77,32 @@ def plan(
 
 
 @app.command()
+def hand(
+    name: Annotated[str, typer.Argument(help="Hand in models/hands/, or a path to a hand.yaml.")] = "shadow",
+    image: Annotated[
+        Path | None, typer.Option(help="PNG of the hand with contact points and normals.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Show what a hand is: joints, limits, couplings, contact points, collision spheres.
+
+    Example: grasp-pose-net hand barrett --image barrett.png
+    """
+    from grasp_pose_net.hand import Hand
+    from grasp_pose_net.hand.summary import summarize, table
+
+    loaded = Hand.load(name)
+    report = summarize(loaded)
+    typer.echo(table(report))
+    if image is not None:
+        from grasp_pose_net.simulation.picture import draw_hand
+
+        draw_hand(loaded, image)
+        typer.echo(f"picture: {image}")
+    _write_json(report, json_file)
+
+
+@app.command()
 def perceive(
     clouds: Annotated[list[Path], typer.Argument(help="Views: PCD or PLY, metres, camera or world frame.")],
     poses: Annotated[
@@ -99,20 +125,55 @@ def perceive(
 @app.command()
 def synthesize(
     meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
-    out: Annotated[Path, typer.Option(help="Dataset file (NPZ); goes on where it stopped.")],
+    out: Annotated[Path, typer.Option(help="Dataset file (NPZ); the same command goes on where it stopped.")],
     hand: HandName = "shadow",
+    sources: Annotated[str, typer.Option(help="Sub-folders to take, such as bigbird,kit; all without.")] = "",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many objects, a fair sample of all.")
+    ] = None,
     grasps: Annotated[int, typer.Option(min=1, help="Grasps for each object at most.")] = 100,
+    method: Annotated[str, typer.Option(help="gradient, or annealing (the paper's).")] = "gradient",
+    trial: Annotated[bool, typer.Option(help="Keep only what holds in the force trial.")] = True,
+    backend: Annotated[str, typer.Option(help="loky (this machine), or ray (a cluster).")] = "loky",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Objects at a time; one for each core without.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew.")] = False,
     seed: Seed = 0,
     json_file: JsonFile = None,
 ) -> None:
-    """Make ground-truth grasps.
+    """Make ground-truth grasps of many objects; resumable.
 
-    Example: grasp-pose-net synthesize --meshes objects --out shadow.npz
+    Status: 0 = every mesh was planned; 1 = an error, or no mesh could be used; 3 = some meshes were left out, with
+    the reason in the report (2 is a wrong command line).
+
+    Example: grasp-pose-net synthesize --meshes objects --sources bigbird,kit --out shadow.npz --seed 1
     """
-    from grasp_pose_net.synthesis import synthesize_dataset
+    from grasp_pose_net.reports import commit
+    from grasp_pose_net.simulation.force_trial import ForceValidator
+    from grasp_pose_net.synthesis import Synthesis, report_text, synthesize_dataset
 
-    report = synthesize_dataset(meshes, out, hand, grasps=grasps, seed=seed)
-    _write_json(report, json_file)
+    report = synthesize_dataset(
+        meshes,
+        out,
+        hand,
+        grasps=grasps,
+        seed=seed,
+        config=Synthesis(method=method),  # type: ignore[arg-type]  # checked there
+        validate=ForceValidator() if trial else None,
+        sources=[name for name in sources.split(",") if name],
+        limit=limit,
+        backend=backend,  # type: ignore[arg-type]  # checked there
+        jobs=jobs,
+        overwrite=overwrite,
+    )
+    typer.echo(report_text(report))
+    typer.echo(
+        f"dataset: {out}; next: grasp-pose-net train --dataset {out} --meshes {meshes} --out runs/{out.stem}"
+    )
+    _write_json(report | {"commit": commit()}, json_file)
+    if report["left_out"]:
+        raise typer.Exit(3 if report["planned"] else 1)
 
 
 @app.command()

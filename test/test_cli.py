@@ -54,7 +54,7 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
     assert "nobody" in done.stderr and "shadow" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["demo", "plan", "perceive", "synthesize", "train"])
+@pytest.mark.parametrize("command", ["demo", "plan", "hand", "perceive", "synthesize", "train"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0 and f"grasp-pose-net {command} " in done.stdout

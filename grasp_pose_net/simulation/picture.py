@@ -1,4 +1,4 @@
-"""Pictures of a grasp, hand and object, drawn with MuJoCo's renderer (no display needed)."""
+"""Pictures of a grasp, or of a hand alone, drawn with MuJoCo's renderer (no display needed)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from grasp_pose_net.hand.primitives import Shape
 OBJECT_COLOUR = (0.90, 0.55, 0.18, 1.0)
 SKIN_COLOURS = {"distal": (0.20, 0.62, 0.56, 1.0), "palm": (0.28, 0.30, 0.34, 1.0)}
 LINK_COLOUR = (0.55, 0.58, 0.62, 1.0)
+CONTACT_COLOUR, SPHERE_COLOUR = (0.86, 0.16, 0.16, 1.0), (0.45, 0.60, 0.75, 1.0)
+DOT_M, NEEDLE_M = 0.0022, 0.013
 GEOMS = {
     "box": mujoco.mjtGeom.mjGEOM_BOX,
     "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
@@ -37,6 +39,53 @@ def draw_grasp(
         path: the PNG to write.
         size: width and height of the picture [px].
     """
+    spec = _lit_scene(size)
+    _add_floor(spec, float(mesh.bounds[0, 2]))
+    _add_mesh(spec, mesh)
+    _add_hand(spec, hand, x)
+    model, data = _compiled(spec)
+    imageio.imwrite(path, _three_views(model, data, size))
+
+
+def draw_hand(hand: Hand, path: Path, size: tuple[int, int] = (1020, 600)) -> None:
+    """Write a PNG of an open hand: contact points and normals from two sides, and its collision spheres.
+
+    Args:
+        hand: the hand.
+        path: the PNG to write.
+        size: width and height of the picture [px].
+    """
+    x = _upright(hand)
+    points, normals = (
+        t[0].numpy() for t in Kinematics(hand, torch.float64).contacts(torch.as_tensor(x)[None])
+    )
+    middle = (points.min(0) + points.max(0)) / 2
+    distance = 2.8 * float(np.linalg.norm(points - middle, axis=1).max())
+    large, small = (2 * size[0] // 3, size[1]), (size[0] - 2 * size[0] // 3, size[1] // 2)
+    touching, filled = _lit_scene(size, shadows=False), _lit_scene(size, shadows=False)
+    _add_hand(touching, hand, x)
+    _add_contacts(touching, points, normals)
+    _add_spheres(filled, hand, x)
+    scene, spheres = _compiled(touching), _compiled(filled)
+    left = _view(*scene, large, azimuth=210.0, elevation=-25.0, distance=distance, lookat=middle)
+    right = [
+        _view(*scene, small, azimuth=130.0, elevation=-25.0, distance=1.1 * distance, lookat=middle),
+        _view(*spheres, small, azimuth=210.0, elevation=-25.0, distance=1.1 * distance, lookat=middle),
+    ]
+    imageio.imwrite(path, np.concatenate([left, np.concatenate(right)[: size[1]]], axis=1))
+
+
+def _upright(hand: Hand) -> Array:
+    """Pose vector (D,) of the open hand, palm towards +x and the finger axis up."""
+    side = np.cross(hand.finger_axis, hand.palm_normal)
+    R_world_base = np.stack([hand.palm_normal, side, hand.finger_axis])  # rows: base axes along world x, y, z
+    T_world_base = np.eye(4)
+    T_world_base[:3, :3] = R_world_base
+    return np.concatenate([*split_transform(T_world_base), hand.open_joints])
+
+
+def _lit_scene(size: tuple[int, int], shadows: bool = True) -> mujoco.MjSpec:
+    """Empty scene with a sky and a light, for pictures of at most this many pixels."""
     spec = mujoco.MjSpec()
     spec.visual.global_.offwidth, spec.visual.global_.offheight = size
     spec.visual.headlight.ambient = [0.35, 0.35, 0.35]
@@ -51,15 +100,39 @@ def draw_grasp(
         width=256,
         height=256,
     )
-    world = spec.worldbody
-    world.add_light(pos=[0.4, -0.5, 1.2], dir=[-0.3, 0.4, -1.0], diffuse=[0.6, 0.6, 0.6], castshadow=True)
-    _add_floor(spec, float(mesh.bounds[0, 2]))
-    _add_mesh(spec, mesh)
-    _add_hand(spec, hand, x)
+    spec.worldbody.add_light(
+        pos=[0.4, -0.5, 1.2], dir=[-0.3, 0.4, -1.0], diffuse=[0.6, 0.6, 0.6], castshadow=shadows
+    )
+    return spec
+
+
+def _compiled(spec: mujoco.MjSpec) -> tuple[mujoco.MjModel, mujoco.MjData]:
     model = spec.compile()
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
-    imageio.imwrite(path, _three_views(model, data, size))
+    return model, data
+
+
+def _add_contacts(spec: mujoco.MjSpec, points: Array, normals: Array) -> None:
+    """A dot at each contact point (P, 3) [m], and a needle along its normal (P, 3)."""
+    for point, normal in zip(points, normals, strict=True):
+        spec.worldbody.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[DOT_M, 0, 0], pos=point, rgba=CONTACT_COLOUR
+        )
+        spec.worldbody.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+            size=[DOT_M / 3, 0, 0],
+            fromto=[*point, *(point + NEEDLE_M * normal)],
+            rgba=CONTACT_COLOUR,
+        )
+
+
+def _add_spheres(spec: mujoco.MjSpec, hand: Hand, x: Array) -> None:
+    centres = Kinematics(hand, torch.float64).points(torch.as_tensor(x)[None], hand.spheres)[0].numpy()
+    for centre, radius in zip(centres, hand.spheres.radius, strict=True):
+        spec.worldbody.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[radius, 0, 0], pos=centre, rgba=SPHERE_COLOUR
+        )
 
 
 def _add_floor(spec: mujoco.MjSpec, height: float) -> None:
@@ -116,10 +189,18 @@ def _three_views(model: mujoco.MjModel, data: mujoco.MjData, size: tuple[int, in
 
 
 def _view(
-    model: mujoco.MjModel, data: mujoco.MjData, size: tuple[int, int], azimuth: float, elevation: float
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    size: tuple[int, int],
+    azimuth: float,
+    elevation: float,
+    distance: float = 0.62,
+    lookat: Array | None = None,
 ) -> Array:
     camera = mujoco.MjvCamera()
-    camera.azimuth, camera.elevation, camera.distance = azimuth, elevation, 0.62
+    camera.azimuth, camera.elevation, camera.distance = azimuth, elevation, distance
+    if lookat is not None:
+        camera.lookat = lookat
     renderer = mujoco.Renderer(model, height=size[1], width=size[0])
     try:
         renderer.update_scene(data, camera)
