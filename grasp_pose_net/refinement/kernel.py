@@ -22,7 +22,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 # "reassoc" and friends let the compiler vectorise; NaN and infinity keep their meaning.
-_FAST = {"reassoc", "contract", "arcp", "nsz"}
+FAST_MATH = {"reassoc", "contract", "arcp", "nsz"}
 
 # What one unit of step means along the tangent: metres, radians of the palm, radians of a joint.
 POSITION_SCALE = 0.1
@@ -91,7 +91,7 @@ class Work(NamedTuple):
     torque: NDArray  # (L, 3)
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def new_work(hand: HandArrays) -> Work:
     """Allocate scratch arrays for `hand`."""
     links, spheres = len(hand.parent), len(hand.sphere_radius)
@@ -105,7 +105,7 @@ def new_work(hand: HandArrays) -> Work:
     )
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def rotation_matrix(w, x, y, z, out):
     """Write the rotation of a unit quaternion into `out` (3, 3)."""
     out[0, 0], out[0, 1], out[0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)
@@ -113,7 +113,7 @@ def rotation_matrix(w, x, y, z, out):
     out[2, 0], out[2, 1], out[2, 2] = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, inline="always")
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
 def to_world(rotation, position, v):
     """Map the link-frame point `v` to the world."""
     return (
@@ -123,7 +123,7 @@ def to_world(rotation, position, v):
     )
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, inline="always")
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
 def turn(rotation, v):
     """Rotate the link-frame direction `v` into the world."""
     return (
@@ -133,7 +133,7 @@ def turn(rotation, v):
     )
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def multiply(a, b, out):
     """Write the product of two (3, 3) matrices into `out`."""
     for i in range(3):
@@ -141,7 +141,7 @@ def multiply(a, b, out):
             out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def forward_kinematics(hand, x, work):
     """Write the pose of every link and the place of every sphere at the pose vector `x` into `work`."""
     rotation, position = work.rotation, work.position
@@ -171,7 +171,7 @@ def forward_kinematics(hand, x, work):
         work.clusters[i, 0], work.clusters[i, 1], work.clusters[i, 2] = a, b, c
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def distance(scene, x, y, z):
     """Signed distance [m] of a point to the object, its gradient, and how far it is outside the cube [m].
 
@@ -210,7 +210,7 @@ def distance(scene, x, y, z):
     return value + outside * scene.spacing, gx, gy, gz, outside * scene.spacing
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def box_distance(box, x, y, z):
     """Signed distance [m] of a point to a box (15,) and its gradient."""
     dx, dy, dz = x - box[0], y - box[1], z - box[2]
@@ -238,7 +238,7 @@ def box_distance(box, x, y, z):
     )
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, inline="always")
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
 def push(work, link, px, py, pz, fx, fy, fz):
     """Add the force f at the world point p to `link`'s wrench."""
     work.force[link, 0] += fx
@@ -249,7 +249,7 @@ def push(work, link, px, py, pz, fx, fy, fz):
     work.torque[link, 2] += px * fy - py * fx
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def contact_energy(hand, scene, weights, point_weight, work):
     """Energy that draws contact points onto the surface with opposed normals.
 
@@ -278,7 +278,7 @@ def contact_energy(hand, scene, weights, point_weight, work):
     return energy
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def object_energy(hand, scene, weights, work, depths):
     """Energy of spheres in the object, beyond the plane and in obstacle boxes; writes the worst depths."""
     energy, plane = 0.0, scene.plane
@@ -308,7 +308,7 @@ def object_energy(hand, scene, weights, work, depths):
     return energy
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _press(work, link, px, py, pz, depth, gx, gy, gz, weights, depths, kind):
     """Energy of one sphere that is `depth` [m] inside something whose outward direction is g."""
     depths[kind] = max(depths[kind], depth)
@@ -320,7 +320,7 @@ def _press(work, link, px, py, pz, depth, gx, gy, gz, weights, depths, kind):
     return weights.penetration * depth * depth
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def self_energy(hand, weights, work, depths):
     """Energy of sphere pairs that overlap; writes the worst depth."""
     energy = 0.0
@@ -353,7 +353,7 @@ def self_energy(hand, weights, work, depths):
     return energy
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def collect(hand, work, gradient):
     """Carry all wrenches up the tree: write the gradient (6 + D) and clear the wrenches."""
     gradient[:] = 0.0
@@ -382,7 +382,7 @@ def collect(hand, work, gradient):
     t[:] = 0.0
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def rotation_between(a, b, out):
     """Write the rotation vector from unit quaternion `a` to `b` (base frame of a) into `out` (3,)."""
     w = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
@@ -396,7 +396,7 @@ def rotation_between(a, b, out):
     out[0], out[1], out[2] = scale * x, scale * y, scale * z
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def anchor_energy(x, start, weight, gradient):
     """Energy of the squared distance from `start` in units of the tangent's scale; adds its gradient."""
     turned = np.empty(3)
@@ -414,7 +414,7 @@ def anchor_energy(x, start, weight, gradient):
     return energy
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def evaluate(hand, scene, weights, point_weight, x, start, work, gradient, depths):
     """Energy of `x`; writes the gradient (6 + D) and the worst depths (4,) [m], negative or 0 where free."""
     forward_kinematics(hand, x, work)
@@ -430,7 +430,7 @@ def evaluate(hand, scene, weights, point_weight, x, start, work, gradient, depth
     return energy
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def move(hand, x, delta):
     """Move `x` in place along the tangent `delta` (6 + D) and clamp the joints to their limits."""
     for k in range(3):
@@ -462,7 +462,7 @@ def uniform(state):
     return np.float64(z >> np.uint64(11)) * (2.0 / 9007199254740992.0) - 1.0
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def blend(a, b, t):
     """Weights between `a` (t = 0) and `b` (t = 1)."""
     return Weights(
@@ -476,7 +476,7 @@ def blend(a, b, t):
     )
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def descend_one(hand, scene, first, last, schedule, point_weight, x, start, seed, work, gradient, depths):
     """Move the pose vector `x` in place down the energy by Adam; return the last energy and iterations spent.
 

@@ -1,5 +1,7 @@
-"""Grasps of one object from nothing: many random starts, one annealed descent each, and a filter.
+"""Grasps of one object from nothing: rounds of candidates, a cheap filter, and a validation of the best.
 
+Candidates come from one of two methods: gradient descent of many starts at once (`refinement.descend`), or
+the simulated annealing of the paper's ground truth (`annealing.anneal`), which is there to be compared with.
 Two kinds of grasp differ in which contact points are drawn to the surface: power grasps (all, palm too) and
 fingertip grasps (the outermost links alone). Most starts know a table: the object stands on it in a pose in
 which it is stable, and hand and forearm stay above.
@@ -7,21 +9,30 @@ which it is stable, and hand and forearm stay above.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
 import trimesh
 from numpy.typing import NDArray
 
+from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.quality import contacts, epsilon_batch, penetration
 from grasp_pose_net.refinement import Descent, Energy, Plane, descend
 from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.synthesis.annealing import Annealing, anneal
+from grasp_pose_net.synthesis.grasps import Grasps, StageClock, grasp_distance
 from grasp_pose_net.synthesis.starts import Starts, draw_starts, stable_planes
+
+Validate = Callable[[Hand, trimesh.Trimesh, SignedDistanceField, NDArray[np.float64]], NDArray[np.bool_]]
 
 STARTS = Starts()
 DESCENT = Descent(energy=Energy(normal=0.5, clearance_m=0.001), iterations=300, noise=0.01)
+ANNEALING = Annealing()
+_FILTER_LOT = 128  # candidates whose skin is looked at together: 0.5 MB each
 
 
 @dataclass(frozen=True)
@@ -29,22 +40,27 @@ class Synthesis:
     """How grasps are planned.
 
     Attributes:
+        method: "gradient" (batched descent) or "annealing" (the paper's).
         table_share: share of the starts that stay above a support plane.
         table_poses: stable poses among which these are spread.
         table_gap_m: the hand stays this far above the support plane.
         fingertip_share: share of the starts that aim at a fingertip grasp.
         palm_weight: pull on contact points of the palm, power grasps.
         inner_weight: pull on finger points that are not on the outermost link, power grasps.
-        oversample: starts per grasp wanted in one round.
-        rounds: at most this many rounds until there are enough grasps.
+        oversample: candidates per grasp wanted in the first round.
+        max_candidates: at most this many candidates for an object.
+        max_trials: at most this many validations for an object.
+        lot: candidates validated together.
         least_epsilon: grasps below are dropped.
         tolerance_m: deepest penetration of hand and object, of the hand in itself, and below the gap to the
             plane.
         apart: two grasps closer than this are copies, see `grasp_distance`.
         starts: distribution of the starts.
-        descent: energy and schedule.
+        descent: energy and schedule of the gradient method.
+        annealing: schedule of the annealing method.
     """
 
+    method: Literal["gradient", "annealing"] = "gradient"
     table_share: float = 0.75
     table_poses: int = 4
     table_gap_m: float = 0.003
@@ -52,95 +68,88 @@ class Synthesis:
     palm_weight: float = 0.5
     inner_weight: float = 0.6
     oversample: float = 3.0
-    rounds: int = 2
+    max_candidates: int = 4000
+    max_trials: int = 600
+    lot: int = 16
     least_epsilon: float = 0.08
     tolerance_m: float = 0.001
     apart: float = 0.3
     starts: Starts = STARTS
     descent: Descent = DESCENT
+    annealing: Annealing = ANNEALING
 
+    def __post_init__(self) -> None:
+        """Check what a file or a command line can get wrong.
 
-@dataclass(frozen=True)
-class Grasps:
-    """Grasps of one object, best ones of each support plane first.
-
-    Attributes:
-        x: (G, 7 + D) pose vectors, object frame.
-        epsilon: (G,) approximate epsilon.
-        hand_penetration_m: (G,) depth of the hand in the object [m].
-        self_penetration_m: (G,) depth of the hand in itself [m].
-        plane: (G, 4) normal and offset of the support plane that hand and forearm are clear of; zeros =
-            none known.
-        tried: candidates that were descended.
-    """
-
-    x: NDArray[np.float64]
-    epsilon: NDArray[np.float64]
-    hand_penetration_m: NDArray[np.float64]
-    self_penetration_m: NDArray[np.float64]
-    plane: NDArray[np.float64]
-    tried: int
-
-    def take(self, index: NDArray) -> Grasps:
-        """The grasps at `index`, in that order."""
-        arrays = {name: getattr(self, name)[index] for name in _ARRAYS}
-        return replace(self, **arrays)
-
-    @classmethod
-    def joined(cls, parts: list[Grasps]) -> Grasps:
-        """All grasps of several lots."""
-        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
-        return cls(**arrays, tried=sum(part.tried for part in parts))
-
-
-_ARRAYS = ("x", "epsilon", "hand_penetration_m", "self_penetration_m", "plane")
+        Raises:
+            ConfigError: naming the entry and what is valid.
+        """
+        if self.method not in _METHODS:
+            raise ConfigError(f"synthesis.method must be one of {', '.join(_METHODS)}, got {self.method!r}")
+        for name in ("oversample", "max_candidates", "max_trials", "lot"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"synthesis.{name} must be > 0, got {getattr(self, name)}")
 
 
 def synthesize(
-    hand: Hand, mesh: trimesh.Trimesh, count: int, rng: np.random.Generator, config: Synthesis | None = None
+    hand: Hand,
+    mesh: trimesh.Trimesh,
+    count: int,
+    rng: np.random.Generator,
+    config: Synthesis | None = None,
+    validate: Validate | None = None,
 ) -> Grasps:
     """Plan up to `count` different grasps of an object.
+
+    Rounds of candidates are filtered, and the best of them that differ are validated, lot by lot, until there
+    are enough or the budget is spent.
 
     Args:
         hand: the hand.
         mesh: watertight object, object frame (origin at its centre of mass).
         count: how many grasps are wanted; fewer come back where fewer are good.
         rng: random numbers; the same state gives the same grasps.
-        config: shares, thresholds and descent.
+        config: method, shares, thresholds and budget.
+        validate: (hand, mesh, field, x (B, 7 + D)) -> (B,) bool, whether grasps hold; all do without.
 
     Raises:
         MeshError: the mesh has no inside.
     """
-    config = config or Synthesis()
-    field = SignedDistanceField.from_mesh(mesh)
-    planes: list[Plane | None] = [*stable_planes(mesh, config.table_poses, rng=rng), None]
-    found: list[Grasps] = []
-    kept = np.empty(0, np.int64)
-    for _ in range(config.rounds):
-        wanted = int(np.ceil(count * config.oversample))
-        for plane, share in zip(planes, _shares(wanted, len(planes), config.table_share), strict=True):
-            found.append(_candidates(hand, mesh, field, plane, share, rng, config))
-        pool = Grasps.joined(found)
-        kept = _different(pool, count, config.apart)
-        if len(kept) == count:
-            break
-    return pool.take(kept)
+    config, clock = config or Synthesis(), StageClock()
+    with clock.stage("field"):
+        field = SignedDistanceField.from_mesh(mesh)
+        planes: list[Plane | None] = [*stable_planes(mesh, config.table_poses, rng=rng), None]
+    pool, state, trials = Grasps.none(hand.size), np.empty(0, np.int8), 0
+    wanted = int(np.ceil(count * config.oversample))
+    while (
+        (state == _HELD).sum() < count and pool.tried < config.max_candidates and trials < config.max_trials
+    ):
+        lots = [pool]
+        size = min(wanted, config.max_candidates - pool.tried)
+        for plane, share in zip(planes, _shares(size, len(planes), config.table_share), strict=True):
+            if share:
+                lots.append(_candidates(hand, mesh, field, plane, share, rng, config, clock))
+        pool = Grasps.joined(lots)
+        state = np.concatenate([state, np.full(len(pool.x) - len(state), _WAITING, np.int8)])
+        while trials < config.max_trials:
+            missing = count - int((state == _HELD).sum())
+            most = missing if validate is None else min(missing, config.lot, config.max_trials - trials)
+            lot = _next_lot(pool, state, most, config.apart)
+            if len(lot) == 0:
+                break
+            held = np.ones(len(lot), bool)
+            if validate is not None:
+                with clock.stage("trial"):
+                    held = validate(hand, mesh, field, pool.x[lot])
+                trials += len(lot)
+            state[lot] = np.where(held, _HELD, _FAILED)
+        wanted = _next_round(count, int((state == _HELD).sum()), pool.tried, wanted)
+    found = np.flatnonzero(state == _HELD)
+    best = pool.take(found[_in_turn(pool.take(found))])
+    return replace(best, trials=trials, held=len(found) if validate else 0, seconds=dict(clock.seconds))
 
 
-def grasp_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance between grasps: 0.1 m of position, 0.7 rad of the palm, or 1 rad of one joint count 1 each.
-
-    Args:
-        a: (..., 7 + D) pose vectors.
-        b: (..., 7 + D) pose vectors, broadcast against a.
-
-    Returns:
-        (...) root of the sum of squares.
-    """
-    turn = 2.0 * np.arccos(np.clip(np.abs((a[..., 3:7] * b[..., 3:7]).sum(-1)), 0.0, 1.0))
-    position = ((a[..., :3] - b[..., :3]) ** 2).sum(-1) / 0.1**2
-    joints = ((a[..., 7:] - b[..., 7:]) ** 2).sum(-1)
-    return np.sqrt(position + (turn / 0.7) ** 2 + joints)
+_WAITING, _HELD, _FAILED, _COPY = range(4)
 
 
 def contact_weights(
@@ -149,7 +158,7 @@ def contact_weights(
     """Pull on each contact point (count, P): power grasps, and a share of fingertip grasps."""
     link, parents = hand.contacts.link, set(hand.tree.parent.tolist())
     outermost = np.array([int(i) not in parents for i in link])
-    palm = hand.contacts.digit == len(hand.digit_names) - 1
+    palm = hand.is_palm
     power = np.where(palm, config.palm_weight, np.where(outermost, 1.0, config.inner_weight))
     fingertip = outermost.astype(float)
     return np.where(rng.random((count, 1)) < config.fingertip_share, fingertip, power)
@@ -157,9 +166,17 @@ def contact_weights(
 
 def _shares(total: int, groups: int, table_share: float) -> list[int]:
     """Starts for each support plane and, last, for no plane."""
+    if groups == 1:
+        return [total]
     table = round(total * table_share)
     parts = [len(part) for part in np.array_split(np.arange(table), groups - 1)]
     return [*parts, total - table]
+
+
+def _next_round(count: int, held: int, tried: int, last: int) -> int:
+    """Candidates of the next round: as many as the yield so far asks for, at most doubling."""
+    needed = (count - held) * tried / max(held, 1)
+    return int(np.clip(1.2 * needed, min(count, last), 2 * last))
 
 
 def _candidates(
@@ -170,35 +187,74 @@ def _candidates(
     count: int,
     rng: np.random.Generator,
     config: Synthesis,
+    clock: StageClock,
 ) -> Grasps:
-    """Descend `count` starts and keep what passes the filter."""
+    """Plan `count` candidates and keep what passes the filter."""
     raised = None if plane is None else Plane(plane.normal, plane.offset + config.table_gap_m)
-    x = draw_starts(hand, mesh, field, count, rng=rng, plane=raised, config=config.starts)
-    weights = contact_weights(hand, count, config, rng)
-    result = descend(
-        hand, field, x, config.descent, plane=raised, weights=weights, seed=int(rng.integers(2**31))
-    )
-    x = result.x[(result.depths <= config.tolerance_m).all(1)]
-    pose = torch.as_tensor(x, dtype=torch.float32)
-    kinematics = Kinematics(hand)
-    depths = penetration(hand, kinematics, field, pose)
-    hand_m, self_m = np.asarray(depths.hand_penetration_m), np.asarray(depths.self_penetration_m)
-    epsilon = np.asarray(epsilon_batch(contacts(hand, kinematics, field, pose), field.radius))
+    x = _METHODS[config.method](hand, mesh, field, raised, count, rng, config, clock)
+    with clock.stage("filter"):
+        parts = [
+            _filtered(hand, field, x[i : i + _FILTER_LOT], config) for i in range(0, len(x), _FILTER_LOT)
+        ]
+        found = Grasps.joined([Grasps.none(hand.size), *parts])
     flat = np.zeros(4) if plane is None else np.array([*plane.normal, plane.offset])
-    good = (epsilon >= config.least_epsilon) & (np.maximum(hand_m, self_m) <= config.tolerance_m)
-    found = Grasps(x, epsilon, hand_m, self_m, np.tile(flat, (len(x), 1)), count)
-    return found.take(np.flatnonzero(good))
+    plane_rows = np.tile(flat, (len(found.x), 1))
+    return replace(found, plane=plane_rows, tried=count, passed=len(found.x))
 
 
-def _different(pool: Grasps, count: int, apart: float) -> NDArray[np.int64]:
-    """Indices of at most `count` grasps, no two closer than `apart`, the support planes taking turns."""
-    kept: list[int] = []
-    for i in _in_turn(pool):
-        if len(kept) == count:
+def _descended(hand, mesh, field, plane, count, rng, config, clock) -> NDArray[np.float64]:
+    """Candidates (B, 7 + D) of the gradient method, clear of object, hand and plane by their spheres."""
+    with clock.stage("starts"):
+        x = draw_starts(hand, mesh, field, count, rng=rng, plane=plane, config=config.starts)
+        weights = contact_weights(hand, count, config, rng)
+    with clock.stage("search"):
+        seed = int(rng.integers(2**31))
+        result = descend(hand, field, x, config.descent, plane=plane, weights=weights, seed=seed)
+    return result.x[(result.depths <= config.tolerance_m).all(1)]
+
+
+def _annealed(hand, mesh, field, plane, count, rng, config, clock) -> NDArray[np.float64]:
+    """Candidates (B, 7 + D) of the annealing method: the best states of as many runs as it takes."""
+    runs = int(np.ceil(count / config.annealing.keep))
+    with clock.stage("starts"):
+        x = draw_starts(hand, mesh, field, runs, rng=rng, plane=plane, config=config.starts)
+        weights = contact_weights(hand, runs, config, rng)
+    with clock.stage("search"):
+        seed = int(rng.integers(2**31))
+        best, cost = anneal(hand, field, x, config.annealing, plane=plane, weights=weights, seed=seed)
+    return best[np.isfinite(cost)][:count]
+
+
+_METHODS = {"gradient": _descended, "annealing": _annealed}
+
+
+def _filtered(hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], config: Synthesis) -> Grasps:
+    """Those of x that do not penetrate and whose epsilon is enough."""
+    kinematics, pose = Kinematics(hand), torch.as_tensor(x, dtype=torch.float32)
+    epsilon = np.asarray(epsilon_batch(contacts(hand, kinematics, field, pose), field.radius))
+    strong = np.flatnonzero(epsilon >= config.least_epsilon)
+    depths = penetration(hand, kinematics, field, pose[strong])
+    hand_m, self_m = np.asarray(depths.hand_penetration_m), np.asarray(depths.self_penetration_m)
+    found = Grasps(x[strong], epsilon[strong], hand_m, self_m, np.zeros((len(strong), 4)))
+    return found.take(np.flatnonzero(np.maximum(hand_m, self_m) <= config.tolerance_m))
+
+
+def _next_lot(pool: Grasps, state: NDArray[np.int8], most: int, apart: float) -> NDArray[np.int64]:
+    """Indices of at most `most` waiting grasps that differ from all tried ones, the support planes taking turns.
+
+    Marks the copies that it meets in `state`.
+    """
+    taken, lot = list(np.flatnonzero((state == _HELD) | (state == _FAILED))), []
+    waiting = np.flatnonzero(state == _WAITING)
+    for i in waiting[_in_turn(pool.take(waiting))]:
+        if len(lot) == most:
             break
-        if not kept or grasp_distance(pool.x[kept], pool.x[i]).min() >= apart:
-            kept.append(int(i))
-    return np.array(kept, np.int64)
+        if taken and grasp_distance(pool.x[taken], pool.x[i]).min() < apart:
+            state[i] = _COPY
+            continue
+        taken.append(i)
+        lot.append(int(i))
+    return np.array(lot, np.int64)
 
 
 def _in_turn(pool: Grasps) -> NDArray[np.int64]:

@@ -9,11 +9,14 @@ import pytest
 import torch
 import trimesh
 
+from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.quality import contacts, epsilon, penetration
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.synthesis import Starts, Synthesis, draw_starts, grasp_distance, stable_planes, synthesize
 from grasp_pose_net.synthesis.planner import contact_weights
+
+QUICK = Synthesis(descent=replace(Synthesis().descent, iterations=100), least_epsilon=0.02, table_poses=1)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,9 @@ def test_no_two_grasps_are_copies(grasps):
 
 
 def test_same_seed_same_grasps(hand, can):
-    quick = Synthesis(descent=replace(Synthesis().descent, iterations=60), least_epsilon=0.0, rounds=1)
+    quick = Synthesis(
+        descent=replace(Synthesis().descent, iterations=60), least_epsilon=0.0, max_candidates=9
+    )
     first, again, other = (synthesize(hand, can, 3, np.random.default_rng(seed), quick) for seed in (4, 4, 5))
     assert len(first.x) > 0
     np.testing.assert_array_equal(first.x, again.x)
@@ -71,9 +76,62 @@ def test_same_seed_same_grasps(hand, can):
 
 
 def test_impossible_wishes_give_no_grasps(hand, can):
-    hopeless = Synthesis(descent=replace(Synthesis().descent, iterations=5), least_epsilon=10.0, rounds=1)
+    hopeless = Synthesis(
+        descent=replace(Synthesis().descent, iterations=5), least_epsilon=10.0, max_candidates=10
+    )
     grasps = synthesize(hand, can, 2, np.random.default_rng(0), hopeless)
-    assert len(grasps.x) == 0 and grasps.tried == 6
+    assert len(grasps.x) == 0 and grasps.tried == 10 and grasps.passed == 0
+
+
+def test_only_validated_grasps_are_kept_and_all_trials_counted(hand, can):
+    lots = []
+
+    def validate(hand_given, mesh, field, x):
+        assert hand_given is hand and mesh is can and field.radius > 0.06
+        lots.append(x.copy())
+        return x[:, 2] > 0
+
+    config = replace(QUICK, max_candidates=400, lot=4)
+    grasps = synthesize(hand, can, 6, np.random.default_rng(3), config, validate)
+    tried = np.concatenate(lots)
+    assert max(len(lot) for lot in lots) <= 4
+    assert len(grasps.x) == 6 and (grasps.x[:, 2] > 0).all() and (tried[:, 2] <= 0).any()
+    assert grasps.trials == len(tried) and grasps.held == (tried[:, 2] > 0).sum() == 6
+    assert grasps.tried >= grasps.passed >= grasps.trials
+    distance = grasp_distance(tried[:, None], tried[None]) + 10 * np.eye(len(tried))
+    assert distance.min() >= config.apart
+    assert set(grasps.seconds) == {"field", "starts", "search", "filter", "trial"}
+    assert grasps.seconds["search"] > 0
+
+
+def test_better_candidates_are_validated_first(hand, can):
+    everything = synthesize(hand, can, 6, np.random.default_rng(3), replace(QUICK, max_candidates=18))
+    seen = []
+
+    def refuse(hand, mesh, field, x):
+        seen.append(x)
+        return np.zeros(len(x), bool)
+
+    config = replace(QUICK, max_candidates=18, max_trials=3)
+    none = synthesize(hand, can, 6, np.random.default_rng(3), config, refuse)
+    assert len(none.x) == 0 and none.trials == 3 and none.held == 0
+    np.testing.assert_array_equal(np.concatenate(seen), everything.x[:3])
+
+
+def test_annealing_makes_grasps_that_pass_the_same_filter(hand, can):
+    config = replace(QUICK, method="annealing", annealing=replace(QUICK.annealing, iterations=4000))
+    grasps = synthesize(hand, can, 3, np.random.default_rng(0), replace(config, max_candidates=200))
+    assert len(grasps.x) == 3
+    assert grasps.hand_penetration_m.max() <= config.tolerance_m
+    assert grasps.self_penetration_m.max() <= config.tolerance_m
+    assert (grasps.x[:, 7:] >= hand.lower).all() and (grasps.x[:, 7:] <= hand.upper).all()
+
+
+def test_config_says_what_is_wrong():
+    with pytest.raises(ConfigError, match="method must be one of gradient, annealing, got 'magic'"):
+        Synthesis(method="magic")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="lot must be > 0, got 0"):
+        Synthesis(lot=0)
 
 
 def test_starts_face_the_object(hand, can):

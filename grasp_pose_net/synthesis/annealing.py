@@ -1,0 +1,299 @@
+"""Grasps by simulated annealing, the method that the paper took its ground truth from: the baseline.
+
+As published for GraspIt!'s planner (Ciocarlie and Allen 2009; Ingber 1989): every step draws a neighbour of
+the current state along all variables at once, takes it if hand and object are not in collision and the cost
+is lower, or else with chance exp(-rise / T), and remembers the best states that differ. Neighbours and
+acceptance cool by the same schedule T(k) = T0 exp(-C k^(1/8)), whose k begins at 30000.
+
+The cost is the mean distance of the desired contact points from the surface, plus a length times
+(1 + n_hand . n_object) averaged over them; the paper names the distances alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from grasp_pose_net.hand import Hand
+from grasp_pose_net.refinement import kernel
+from grasp_pose_net.refinement.arrays import Plane, hand_arrays, scene
+from grasp_pose_net.refinement.descent import checked, over_threads
+from grasp_pose_net.shapes import SignedDistanceField
+
+_COOLING, _FIRST_TEMPERATURE, _DIMENSIONS = 7.0, 1e6, 8.0
+_ATTEMPTS = 11  # neighbours drawn until one is free of collision; then the step is given up
+_PUSHES = 200  # steps of 1 cm away from the object until a start is free of collision
+
+
+@dataclass(frozen=True)
+class Annealing:
+    """One run of simulated annealing.
+
+    Attributes:
+        iterations: steps, free of collision or given up.
+        first_step: number of the first step in the cooling schedule.
+        degree_m: rise of the cost [m] that a temperature of 1 accepts with chance 1/e. GraspIt!'s is 1000
+            (1e-6 a millimetre), meant for 8 variables; along all of a hand's joints that ends too hot to touch.
+        keep: best states that a run gives.
+        distinct: states closer than this are one, as a share of each variable's jump.
+        alignment_m: weight of a contact point's normal against its distance.
+        position_jump_m: largest jump of the palm along an axis.
+        rotation_jump_rad: largest turn of the palm about an axis.
+        joint_jump: largest jump of a joint, as a share of its range.
+        clearance_m: collision spheres stay this far from each other and from the object.
+    """
+
+    iterations: int = 10000
+    first_step: int = 30000
+    degree_m: float = 30.0
+    keep: int = 10
+    distinct: float = 0.2
+    alignment_m: float = 0.05
+    position_jump_m: float = 0.1
+    rotation_jump_rad: float = 1.0
+    joint_jump: float = 0.5
+    clearance_m: float = 0.0
+
+
+def anneal(
+    hand: Hand,
+    field: SignedDistanceField,
+    x: NDArray[np.floating],
+    config: Annealing,
+    *,
+    plane: Plane | None = None,
+    weights: NDArray[np.floating] | None = None,
+    seed: int = 0,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Anneal from each pose vector on its own.
+
+    Args:
+        hand: the hand.
+        field: signed distance field of the object.
+        x: (B, 7 + D) pose vectors to start from, object frame; those in collision are moved away first.
+        config: schedule and jumps.
+        plane: support plane to stay above.
+        weights: (B, P) weight of each contact point; all 1 if left out.
+        seed: start b uses (seed, b).
+
+    Returns:
+        Best states (B, keep, 7 + D), lowest cost first, and their costs (B, keep) [m]; where a run found
+        fewer, the cost is infinite.
+    """
+    start = checked(hand, x)
+    count = len(start)
+    hand_data, scene_data = hand_arrays(hand), scene(field, plane)
+    point_weight = (
+        np.ones((count, len(hand_data.contact_link))) if weights is None else np.array(weights, float)
+    )
+    seeds = (
+        np.random.SeedSequence(seed).generate_state(1, np.uint64) + np.arange(count, dtype=np.uint64) * 977
+    )
+    jump = np.concatenate(
+        [
+            np.full(3, config.position_jump_m),
+            np.full(3, config.rotation_jump_rad),
+            config.joint_jump * (hand_data.upper - hand_data.lower),
+        ]
+    )
+    best = np.zeros((count, config.keep, hand.size))
+    cost = np.full((count, config.keep), np.inf)
+    limits = (
+        float(config.iterations),
+        float(config.first_step),
+        config.distinct,
+        config.clearance_m,
+        config.degree_m,
+    )
+
+    def run(part: slice) -> None:
+        _anneal_batch(
+            hand_data,
+            scene_data,
+            limits,
+            config.alignment_m,
+            jump,
+            point_weight[part],
+            start[part],
+            seeds[part],
+            best[part],
+            cost[part],
+        )
+
+    over_threads(run, count)
+    return best, cost
+
+
+@njit(cache=True, nogil=True)
+def _anneal_batch(hand, scene, limits, alignment, jump, point_weight, start, seeds, best, cost):
+    """Anneal every row of `start` (B, 7 + D); write the best states and costs."""
+    work = kernel.new_work(hand)
+    for b in range(len(start)):
+        state = np.array([seeds[b]], dtype=np.uint64)
+        _push_clear(hand, scene, limits[3], start[b], work)
+        _anneal_one(
+            hand, scene, limits, alignment, jump, point_weight[b], start[b], state, work, best[b], cost[b]
+        )
+
+
+@njit(cache=True, nogil=True)
+def _anneal_one(hand, scene, limits, alignment, jump, point_weight, x, state, work, best, cost):
+    """One run from `x` (7 + D), which moves; see `Annealing`."""
+    iterations, first, distinct, clearance, degree = (
+        int(limits[0]),
+        limits[1],
+        limits[2],
+        limits[3],
+        limits[4],
+    )
+    size = len(jump)
+    delta, neighbour = np.empty(size), np.empty(len(x))
+    kernel.forward_kinematics(hand, x, work)
+    current = (
+        np.inf
+        if _collides(hand, scene, work, clearance)
+        else _cost(hand, scene, alignment, point_weight, work)
+    )
+    for n in range(iterations):
+        temperature = _FIRST_TEMPERATURE * math.exp(-_COOLING * (first + n) ** (1.0 / _DIMENSIONS))
+        free = False
+        for _ in range(_ATTEMPTS):
+            for k in range(size):
+                delta[k] = jump[k] * _ingber(temperature, state)
+            neighbour[:] = x
+            kernel.move(hand, neighbour, delta)
+            kernel.forward_kinematics(hand, neighbour, work)
+            if not _collides(hand, scene, work, clearance):
+                free = True
+                break
+        if not free:
+            continue
+        new = _cost(hand, scene, alignment, point_weight, work)
+        rise = (new - current) / (degree * temperature)
+        if rise < 0.0 or math.exp(-rise) > 0.5 * (kernel.uniform(state) + 1.0):
+            x[:] = neighbour
+            current = new
+            _remember(x, new, distinct, jump, best, cost)
+
+
+@njit(cache=True, nogil=True)
+def _ingber(temperature, state):
+    """Draw from Ingber's distribution on [-1, 1]: narrower as the temperature falls, with a heavy tail."""
+    u = kernel.uniform(state)
+    length = temperature * ((1.0 + 1.0 / temperature) ** abs(u) - 1.0)
+    return math.copysign(length, u)
+
+
+@njit(cache=True, nogil=True, fastmath=kernel.FAST_MATH)
+def _cost(hand, scene, alignment, point_weight, work):
+    """Mean distance of the contact points from the surface [m] and their turn away from it."""
+    total, weight = 0.0, 0.0
+    for i in range(len(hand.contact_link)):
+        if point_weight[i] == 0.0:
+            continue
+        link = hand.contact_link[i]
+        px, py, pz = kernel.to_world(work.rotation[link], work.position[link], hand.contact_position[i])
+        d, gx, gy, gz, _ = kernel.distance(scene, px, py, pz)
+        norm = 1.0 / (math.sqrt(gx * gx + gy * gy + gz * gz) + 1e-9)
+        nx, ny, nz = kernel.turn(work.rotation[link], hand.contact_normal[i])
+        aligned = 1.0 + (nx * gx + ny * gy + nz * gz) * norm
+        total += point_weight[i] * (abs(d) + alignment * aligned)
+        weight += point_weight[i]
+    return total / weight
+
+
+@njit(cache=True, nogil=True, fastmath=kernel.FAST_MATH)
+def _collides(hand, scene, work, clearance):
+    """Whether a collision sphere is closer than `clearance` [m] to object, plane or a part of the hand."""
+    plane = scene.plane
+    for c in range(len(hand.cluster_link)):
+        bound = hand.cluster_radius[c] + clearance
+        cx, cy, cz = work.clusters[c, 0], work.clusters[c, 1], work.clusters[c, 2]
+        value, _, _, _, outside = kernel.distance(scene, cx, cy, cz)
+        near_object = max(outside, value - 2.0 * outside) < bound
+        near_plane = plane[0] * cx + plane[1] * cy + plane[2] * cz - plane[3] < bound
+        if not (near_object or near_plane):
+            continue
+        for i in range(hand.cluster_start[c], hand.cluster_start[c + 1]):
+            px, py, pz = work.spheres[i, 0], work.spheres[i, 1], work.spheres[i, 2]
+            radius = hand.sphere_radius[i] + clearance
+            if near_plane and plane[0] * px + plane[1] * py + plane[2] * pz - plane[3] < radius:
+                return True
+            if near_object and kernel.distance(scene, px, py, pz)[0] < radius:
+                return True
+    for g in range(len(hand.group)):
+        a, b = hand.group[g, 0], hand.group[g, 1]
+        reach = hand.cluster_radius[a] + hand.cluster_radius[b] + clearance
+        if _square(work.clusters, a, b) > reach * reach:
+            continue
+        for n in range(hand.group_start[g], hand.group_start[g + 1]):
+            i, j = hand.pair[n, 0], hand.pair[n, 1]
+            touch = hand.sphere_radius[i] + hand.sphere_radius[j] + clearance
+            if _square(work.spheres, i, j) < touch * touch:
+                return True
+    return False
+
+
+@njit(cache=True, nogil=True, fastmath=kernel.FAST_MATH, inline="always")
+def _square(points, a, b):
+    """Squared distance between two rows of `points`."""
+    dx, dy, dz = points[a, 0] - points[b, 0], points[a, 1] - points[b, 1], points[a, 2] - points[b, 2]
+    return dx * dx + dy * dy + dz * dz
+
+
+@njit(cache=True, nogil=True)
+def _push_clear(hand, scene, clearance, x, work):
+    """Move `x` in place out of the object, and up from the plane, until nothing collides."""
+    for _ in range(_PUSHES):
+        kernel.forward_kinematics(hand, x, work)
+        if not _collides(hand, scene, work, clearance):
+            return
+        _, gx, gy, gz, _ = kernel.distance(scene, x[0], x[1], x[2])
+        norm = 0.01 / (math.sqrt(gx * gx + gy * gy + gz * gz) + 1e-9)
+        x[0] += norm * gx + 0.01 * scene.plane[0]
+        x[1] += norm * gy + 0.01 * scene.plane[1]
+        x[2] += norm * gz + 0.01 * scene.plane[2]
+
+
+@njit(cache=True, nogil=True)
+def _remember(x, value, distinct, jump, best, cost):
+    """Insert a state into the sorted list of the best; of two that are close the better one stays."""
+    keep, turned = len(cost), np.empty(3)
+    if value >= cost[keep - 1]:
+        return
+    place = keep - 1
+    for n in range(keep):
+        if cost[n] == np.inf:
+            place = n
+            break
+        if _closeness(x, best[n], jump, turned) < distinct:
+            if value >= cost[n]:
+                return
+            place = n
+            break
+    while place > 0 and cost[place - 1] > value:
+        best[place] = best[place - 1]
+        cost[place] = cost[place - 1]
+        place -= 1
+    best[place] = x
+    cost[place] = value
+
+
+@njit(cache=True, nogil=True)
+def _closeness(a, b, jump, turned):
+    """Largest difference of two states along a variable, as a share of the variable's jump."""
+    kernel.rotation_between(a[3:7], b[3:7], turned)
+    worst = 0.0
+    for k in range(len(jump)):
+        if k < 3:
+            delta = a[k] - b[k]
+        elif k < 6:
+            delta = turned[k - 3]
+        else:
+            delta = a[k + 1] - b[k + 1]
+        worst = max(worst, abs(delta) / jump[k])
+    return worst
