@@ -42,6 +42,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(exclude=["test", "test.*"]),
     data_files=data_files(),
+    extras_require={"ray": ["ray>=2.40"]},  # `synthesize --backend ray`
     zip_safe=False,
     entry_points={
         "console_scripts": [

@@ -1,0 +1,193 @@
+"""Grasps of a folder of meshes: objects in parallel, resumable after a kill at any moment.
+
+While a run goes on, every finished object has a dataset file of its own in `<out>.parts/`, which only the first
+process writes, whole or not at all. A run that was killed goes on with the objects that have none. Each object
+has its own seed, and a worker has one thread, so that the result depends neither on where the run was cut nor
+on how many workers there were. Objects that were left out are looked at again in the next run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from grasp_pose_net.exceptions import GraspPoseNetError
+from grasp_pose_net.hand import Hand
+from grasp_pose_net.models import hand_file
+from grasp_pose_net.synthesis.backends import Backend, in_parallel
+from grasp_pose_net.synthesis.dataset_report import dataset_report
+from grasp_pose_net.synthesis.files import GraspDataset, load_dataset, save_dataset
+from grasp_pose_net.synthesis.one_object import Task, plan_object
+from grasp_pose_net.synthesis.planner import Synthesis, Validate
+from grasp_pose_net.synthesis.sources import find_meshes, mesh_hash
+
+_MERGE_EVERY = 25  # objects
+_LISTED = 3  # differences named in an error
+
+
+def synthesize_dataset(
+    meshes: Path,
+    out: Path,
+    hand: str = "shadow",
+    *,
+    grasps: int = 100,
+    seed: int = 0,
+    config: Synthesis | None = None,
+    validate: Validate | None = None,
+    sources: Sequence[str] = (),
+    limit: int | None = None,
+    backend: Backend = "loky",
+    jobs: int | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Plan grasps for every mesh of a folder and write one compressed file.
+
+    Args:
+        meshes: folder with files `<source>/<name>.obj` (or ply, stl, off).
+        out: the `.npz` to write; `<out>.parts/` beside it keeps finished objects, and makes the run
+            resumable.
+        hand: name of the hand, or path of its hand.yaml.
+        grasps: at most this many for an object.
+        seed: of the run; every object draws its own from it and its name.
+        config: of the planner.
+        validate: (hand, mesh, field, x (B, 7 + J)) -> (B,) bool, the force trial; picklable, best a
+            dataclass, whose fields then belong to what a resumed run must agree with.
+        sources: only the meshes of these; all without.
+        limit: only so many objects, a fair sample of all.
+        backend: "loky" or "ray", see `in_parallel`.
+        jobs: objects at a time; one for each core without.
+        overwrite: begin anew where there are grasps already.
+
+    Returns:
+        Report of the whole and, under "this_run", of this call: objects, grasps, wall seconds and rate.
+
+    Raises:
+        GraspPoseNetError: there are no meshes, or what is there was made with other settings.
+    """
+    config, hand = (
+        config or Synthesis(),
+        str(Path(hand).resolve()) if hand.endswith(("yaml", "yml")) else hand,
+    )
+    files = find_meshes(meshes, sources)[:limit]
+    if not files:
+        raise GraspPoseNetError(f"{meshes}: no meshes in it; expected files such as <source>/<name>.obj")
+    run = describe_run(hand, grasps, seed, config, validate)
+    tasks = [
+        Task(file.resolve(), mesh_hash(file), hand, grasps, seed, config, validate, run) for file in files
+    ]
+    with _parts_folder(out, overwrite) as parts:
+        done = _finished(parts, tasks)
+        waiting = [task for task in tasks if task.name not in done]
+        start, found = time.perf_counter(), 0
+        with tqdm(initial=len(done), total=len(tasks), unit="object", smoothing=0.05) as progress:
+            for part in in_parallel(plan_object, waiting, backend=backend, jobs=jobs):
+                done[str(part.objects[0])] = part
+                if not part.failure[0]:
+                    save_dataset(_part_file(parts, str(part.objects[0])), part)
+                found += len(part.x)
+                progress.set_postfix_str(
+                    f"{found / (time.perf_counter() - start):.2f} grasps/s", refresh=False
+                )
+                progress.update()
+                if progress.n % _MERGE_EVERY == 0:
+                    save_dataset(out, _merged(done, tasks))
+        seconds = time.perf_counter() - start
+        data = _merged(done, tasks)
+        save_dataset(out, data)
+    rate = found / seconds if waiting else 0.0
+    this_run = {"objects": len(waiting), "grasps": found, "seconds": seconds, "grasps_per_second": rate}
+    return dataset_report(data) | {"this_run": this_run}
+
+
+def describe_run(hand: str, grasps: int, seed: int, config: Synthesis, validate: Validate | None) -> str:
+    """JSON of all that grasps depend on besides the mesh: two runs that agree in it give the same grasps."""
+    loaded = Hand.load(hand)
+    urdf = re.sub("<!--.*?-->", "", loaded.urdf, flags=re.DOTALL)  # xacro writes a path into one
+    content = hashlib.sha256(urdf.encode() + hand_file(hand).read_bytes()).hexdigest()[:16]
+    trial: Any = None
+    if validate is not None:
+        trial = {"name": getattr(validate, "__name__", type(validate).__name__)}
+    if dataclasses.is_dataclass(validate) and not isinstance(validate, type):
+        trial |= dataclasses.asdict(validate)
+    facts = {"hand": loaded.name, "hand_files": content, "grasps": grasps, "seed": seed}
+    return json.dumps(
+        facts | {"planner": dataclasses.asdict(config), "trial": trial}, sort_keys=True, default=str
+    )
+
+
+@contextmanager
+def _parts_folder(out: Path, overwrite: bool) -> Iterator[Path]:
+    """The folder of finished objects, for this process alone."""
+    parts = out.with_suffix(".parts")
+    if out.exists() and not parts.exists() and not overwrite:
+        raise GraspPoseNetError(f"{out} is there already, and not of an unfinished run; use --overwrite")
+    parts.mkdir(parents=True, exist_ok=True)
+    with (parts / "lock").open(
+        "w"
+    ) as lock:  # the kernel drops the lock when the process ends, however it ends
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise GraspPoseNetError(f"{parts}: another run is at work on it; wait for its end") from error
+        if overwrite:
+            for folder in (path for path in parts.iterdir() if path.is_dir()):
+                shutil.rmtree(folder)
+        yield parts
+
+
+def _finished(parts: Path, tasks: Sequence[Task]) -> dict[str, GraspDataset]:
+    """Objects that need no planning, by name.
+
+    Raises:
+        GraspPoseNetError: they were planned with other settings.
+    """
+    done = {}
+    for task in tasks:
+        file = _part_file(parts, task.name)
+        if not file.exists():
+            continue
+        part = load_dataset(file)
+        if part.run != task.run:
+            raise GraspPoseNetError(
+                f"{parts} has grasps of other settings ({differences(part.run, task.run)}); ask for the same, "
+                "for another --out, or use --overwrite to begin anew"
+            )
+        if part.mesh_hash[0] == task.mesh_hash:  # else the mesh is another one now
+            done[task.name] = part
+    return done
+
+
+def differences(there: str, asked: str) -> str:
+    """What two descriptions of runs disagree in, "planner.rounds: 2 there, 3 asked" and the like."""
+    old, new = _flat("", json.loads(there)), _flat("", json.loads(asked))
+    names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    texts = [f"{name}: {old.get(name)} there, {new.get(name)} asked" for name in names[:_LISTED]]
+    return "; ".join(texts) + (f"; and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+
+
+def _flat(name: str, value: Any) -> dict[str, Any]:
+    """Nested dictionaries as one, with dotted names."""
+    if not isinstance(value, dict):
+        return {name: value}
+    entries = [_flat(f"{name}.{key}" if name else key, inner) for key, inner in value.items()]
+    return {key: inner for entry in entries for key, inner in entry.items()}
+
+
+def _part_file(parts: Path, name: str) -> Path:
+    return parts / f"{name}.npz"
+
+
+def _merged(done: dict[str, GraspDataset], tasks: Sequence[Task]) -> GraspDataset:
+    """The objects that are done, in the order of the tasks."""
+    return GraspDataset.joined([done[task.name] for task in tasks if task.name in done])
