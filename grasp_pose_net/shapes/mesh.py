@@ -9,7 +9,8 @@ import trimesh
 
 from grasp_pose_net.exceptions import MeshError
 
-LARGEST_M = 1.0  # a hand cannot hold more; a mesh in millimetres is far above
+LARGEST_M = 1.0  # a hand cannot hold more
+MILLIMETRES_M = 10.0  # a graspable object whose numbers are millimetres is as long as this, or longer
 SMALLEST_M = 0.01  # a fingertip is 2 cm wide; a mesh that was scaled twice is far below
 
 
@@ -33,7 +34,9 @@ def load_mesh(path: str | Path) -> trimesh.Trimesh:
     except Exception as error:  # trimesh's readers raise anything
         raise MeshError(f"{path}: cannot be read as a mesh ({error}); expected OBJ, PLY or STL") from error
     if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
-        raise MeshError(f"{path}: expected a mesh with faces, found none; is it a point cloud?")
+        raise MeshError(
+            f"{path}: expected a mesh with faces, found none; is it a mesh file, and no point cloud?"
+        )
     check_mesh(mesh, str(path))
     return centred(mesh)[0]
 
@@ -46,15 +49,14 @@ def check_mesh(mesh: trimesh.Trimesh, name: str) -> None:
         name: what the error text calls it.
 
     Raises:
-        MeshError: not watertight, inside out, not finite, above 1 m or below 1 cm.
+        MeshError: not watertight, inside out in part or whole, not finite, above 1 m or below 1 cm.
     """
     if not np.isfinite(mesh.vertices).all():
         raise MeshError(f"{name}: the mesh has vertices that are not finite numbers; export it again")
     size = float(mesh.extents.max())
     if size > LARGEST_M:
-        raise MeshError(
-            f"{name}: the mesh is {size:.4g} m long, expected at most {LARGEST_M:g} m; is it in millimetres?"
-        )
+        reason = "is it in millimetres?" if size > MILLIMETRES_M else "no hand holds anything so large"
+        raise MeshError(f"{name}: the mesh is {size:.4g} m long, expected at most {LARGEST_M:g} m; {reason}")
     if size < SMALLEST_M:
         raise MeshError(
             f"{name}: the mesh is {size:.4g} m long, expected at least {SMALLEST_M:g} m; was it scaled twice?"
@@ -63,8 +65,13 @@ def check_mesh(mesh: trimesh.Trimesh, name: str) -> None:
         raise MeshError(
             f"{name}: the mesh is not watertight (it has holes), so it has no inside; close the holes"
         )
+    if not mesh.is_winding_consistent:
+        raise MeshError(f"{name}: the faces of the mesh do not agree on which side is outside; turn them")
+    # Not mended here: a mesh is inside out mostly because it was mirrored, and then it is of another object.
     if mesh.volume <= 0.0:
-        raise MeshError(f"{name}: the mesh is inside out (volume {mesh.volume:.3g} m³); flip its faces")
+        raise MeshError(
+            f"{name}: the mesh is inside out (volume {mesh.volume:.3g} m³); flip its faces if it is not mirrored"
+        )
 
 
 def centred(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, np.ndarray]:

@@ -45,12 +45,19 @@ def inside_out() -> trimesh.Trimesh:
     return trimesh.Trimesh(box.vertices, box.faces[:, ::-1], process=False)
 
 
+def partly_inside_out() -> trimesh.Trimesh:
+    box = trimesh.creation.box((0.1, 0.1, 0.1))
+    return trimesh.Trimesh(box.vertices, np.vstack([box.faces[:1, ::-1], box.faces[1:]]), process=False)
+
+
 @pytest.mark.parametrize(
     ("mesh", "text"),
     [
         (holed(), "not watertight"),
         (inside_out(), "inside out"),
+        (partly_inside_out(), "do not agree"),
         (trimesh.creation.box((100.0, 80.0, 50.0)), "millimetres"),
+        (trimesh.creation.box((2.0, 0.1, 0.1)), "no hand holds"),
         (trimesh.creation.box((0.005, 0.005, 0.005)), "scaled twice"),
     ],
 )
