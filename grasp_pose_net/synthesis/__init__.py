@@ -1,28 +1,32 @@
 """Ground-truth grasps: the planner, and dataset files."""
 
-from grasp_pose_net.synthesis.dataset import (
-    GraspDataset,
-    dataset_report,
-    find_meshes,
-    load_dataset,
-    object_name,
-    synthesize_dataset,
-)
-from grasp_pose_net.synthesis.planner import Grasps, Synthesis, grasp_distance, synthesize
+from grasp_pose_net.synthesis.annealing import Annealing, anneal
+from grasp_pose_net.synthesis.dataset_report import dataset_report, report_text, shortfall
+from grasp_pose_net.synthesis.files import GraspDataset, load_dataset, save_dataset, storable
+from grasp_pose_net.synthesis.grasps import Grasps, grasp_distance
+from grasp_pose_net.synthesis.pipeline import synthesize_dataset
+from grasp_pose_net.synthesis.planner import Synthesis, synthesize
+from grasp_pose_net.synthesis.sources import find_meshes, object_name
 from grasp_pose_net.synthesis.starts import Starts, draw_starts, stable_planes
 
 __all__ = [
+    "Annealing",
     "GraspDataset",
     "Grasps",
     "Starts",
     "Synthesis",
+    "anneal",
     "dataset_report",
     "draw_starts",
     "find_meshes",
     "grasp_distance",
     "load_dataset",
     "object_name",
+    "report_text",
+    "save_dataset",
+    "shortfall",
     "stable_planes",
+    "storable",
     "synthesize",
     "synthesize_dataset",
 ]

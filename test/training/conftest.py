@@ -9,6 +9,7 @@ import trimesh
 
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.shapes import SignedDistanceField, split_of
+from grasp_pose_net.synthesis import GraspDataset, save_dataset
 from grasp_pose_net.training import Objects, make_objects
 
 
@@ -52,22 +53,31 @@ def write_dataset(tmp_path: Path, hand: Hand) -> Callable[..., Path]:
             file.parent.mkdir(parents=True, exist_ok=True)
             trimesh.creation.box((0.05, 0.06, 0.1)).export(file)
         count, zero = len(names), np.zeros(2 * len(names), np.float32)
-        arrays = {
-            "objects": np.array(names),
-            "split": np.array([split_of(name) for name in names]),
-            "seed": np.arange(count),
-            "seconds": np.zeros(count, np.float32),
-            "tried": np.full(count, 9),
-            "failure": np.array([""] * count),
-            "object_index": np.repeat(np.arange(count, dtype=np.int32), 2),
-            "x": random_grasps(hand, 2 * count, 0).astype(np.float32),
-            "epsilon": zero,
-            "hand_penetration_m": zero,
-            "self_penetration_m": zero,
-            "plane": np.zeros((2 * count, 4), np.float32),
-            "hand": hand_name,
-        }
-        np.savez_compressed(tmp_path / "set.npz", **arrays)
+        data = GraspDataset(
+            hand=hand_name,
+            run='{"grasps": 2}',
+            objects=np.array(names),
+            split=np.array([split_of(name) for name in names]),
+            mesh_hash=np.array([""] * count),
+            extents_m=np.zeros((count, 3), np.float32),
+            seed=np.arange(count),
+            failure=np.array([""] * count),
+            tried=np.full(count, 9),
+            passed=np.full(count, 3),
+            trials=np.full((count, 2), 3),
+            successes=np.full((count, 2), 2),
+            stages=np.array(["all"]),
+            seconds=np.zeros((count, 1), np.float32),
+            planes=np.zeros((1, 4), np.float32),
+            object_index=np.repeat(np.arange(count, dtype=np.int32), 2),
+            x=random_grasps(hand, 2 * count, 0).astype(np.float32),
+            epsilon=zero,
+            hand_penetration_m=zero,
+            self_penetration_m=zero,
+            plane=np.zeros(2 * count, np.int16),
+            held=np.ones(2 * count, np.bool_),
+        )
+        save_dataset(tmp_path / "set.npz", data)
         return tmp_path / "set.npz"
 
     return write
