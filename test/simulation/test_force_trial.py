@@ -16,7 +16,7 @@ from grasp_pose_net.simulation.force_trial import DIRECTIONS, ForceTrial, ForceT
 pytestmark = pytest.mark.sim
 
 # Power grasps of models/objects/can.ply that `synthesize` made, to the millimetre and milliradian:
-# a firm one, and one that lets go at a friction of 0.2.
+# a firm one, and one that lets go at a friction of 0.05.
 FIRM = [0.024, 0.081, -0.032, 0.785, 0.172, -0.516, 0.296, 0.349, 0.572, 0.753, 0.349, 0.871, 0.706, -0.349,
         1.007, 0.669, 0.048, -0.349, 0.955, 0.727, 0.252, 1.222, 0.209, -0.059, 0.785]  # fmt: skip
 MARGINAL = [0.112, -0.029, 0.008, -0.074, 0.785, 0.282, -0.547, 0.06, 0.204, 0.702, 0.349, 0.397, 0.725,
@@ -104,8 +104,35 @@ def test_pushes_are_along_the_axes_of_the_object(trial, grasps, monkeypatch):
 
 
 def test_with_less_friction_the_marginal_grasp_lets_go_first(hand, can, grasps):
-    slippery = make_trial(hand, can, friction_slide=0.2, friction_torsion_m=0.001)
+    slippery = make_trial(hand, can, friction_slide=0.05, friction_torsion_m=0.001)
     assert slippery.judge(*grasps).success.tolist() == [True, False, False]
+
+
+def test_a_push_ends_early_only_where_the_object_is_well_within_limits_and_slow(hand, can):
+    trial = make_trial(hand, can, settled_ratio=5.0, drift_m=0.05, turn_rad=0.2)
+    before = np.array([0, 0, 0, 1.0, 0, 0, 0])
+
+    def pose(drift, turn):
+        return np.array([drift, 0, 0, np.cos(turn / 2), 0, 0, np.sin(turn / 2)])
+
+    def settled(last, now, to_come=4):
+        return trial._settled(before, pose(*last), pose(*now), to_come)
+
+    assert settled((0.010, 0.02), (0.0115, 0.02))  # 11.5 mm + 5 x 4 looks x 1.5 mm < 50 mm
+    assert not settled((0.010, 0.02), (0.0125, 0.02))
+    assert settled((0.010, 0.02), (0.0125, 0.02), to_come=2)
+    assert settled((0.0, 0.05), (0.0, 0.056))
+    assert not settled((0.0, 0.05), (0.0, 0.059))
+    assert not settled((0.026, 0.0), (0.026, 0.0))  # at rest, but beyond half of the limit
+    assert not settled((0.0, 0.11), (0.0, 0.11))
+
+
+def test_an_early_end_does_not_change_the_verdict(hand, can, grasps):
+    for friction in (0.6, 0.05):
+        settings = {"friction_slide": friction, "friction_torsion_m": 0.001}
+        early = make_trial(hand, can, **settings).judge(*grasps)
+        whole = make_trial(hand, can, **settings, settled_ratio=np.inf).judge(*grasps)
+        assert early.failure.tolist() == whole.failure.tolist()
 
 
 def test_a_strong_push_tears_the_object_out(hand, can, grasps):
@@ -140,7 +167,8 @@ def test_a_hand_that_starts_in_itself_fails_at_the_pregrasp(hand, trial, grasps)
     assert trial.judge(x, np.tile(hand.open_joints, (1, 1)), squeezed).failure.tolist() == ["+x"]
 
 
-def test_coupled_joints_stay_together_and_torques_within_limits(hand, trial, grasps, monkeypatch):
+def test_coupled_joints_stay_together_and_torques_within_limits(hand, can, grasps, monkeypatch):
+    trial = make_trial(hand, can, settled_ratio=np.inf)
     step, names = mujoco.mj_step, [trial.model.actuator(i).name for i in range(trial.model.nu)]
     pairs = [(names.index(n), names.index(n[:-1] + "2")) for n in names if n[-2:] == "J1" and "TH" not in n]
     gaps, torques = [], []
