@@ -98,6 +98,12 @@ class Hand(ReadOnlyArrays):
         return np.isin(self.contacts.digit, [i for i, name in enumerate(self.digit_names) if name == "palm"])
 
     @cached_property
+    def tip_links(self) -> frozenset[str]:
+        """Links that end a digit: a driven joint turns them and nothing hangs on them."""
+        ends = set(range(len(self.tree.names))) - set(self.tree.parent.tolist())
+        return frozenset(self.tree.names[link] for link in ends if self.tree.dof[link] >= 0)
+
+    @cached_property
     def T_base_root(self) -> Array:
         """(4, 4) pose of the root link in the base link."""
         return self._poses(self._x_open())[self.tree.index(self.root_link)]
@@ -138,12 +144,11 @@ class Hand(ReadOnlyArrays):
     def mesh(self, x: Array) -> trimesh.Trimesh:
         """Coloured mesh of the collision shapes at a pose vector x (7 + J,), for pictures."""
         poses = self._poses(x)
-        tips = set(self.tree.names) - {self.tree.names[parent] for parent in self.tree.parent if parent >= 0}
         parts = []
         for shape in self.shapes:
             part = shape_mesh(shape)
             part.apply_transform(poses[self.tree.index(shape.link)])
-            is_tip = shape.link in tips and shape.link != self.root_link
+            is_tip = shape.link in self.tip_links
             part.visual = ColorVisuals(part, face_colors=TIP_COLOUR if is_tip else LINK_COLOUR)
             parts.append(part)
         return cast(trimesh.Trimesh, trimesh.util.concatenate(parts))

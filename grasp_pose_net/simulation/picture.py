@@ -15,8 +15,11 @@ from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.hand.primitives import Shape
 
 OBJECT_COLOUR = (0.90, 0.55, 0.18, 1.0)
-SKIN_COLOURS = {"distal": (0.20, 0.62, 0.56, 1.0), "palm": (0.28, 0.30, 0.34, 1.0)}
-LINK_COLOUR = (0.55, 0.58, 0.62, 1.0)
+TIP_COLOUR, PALM_COLOUR, LINK_COLOUR = (
+    (0.20, 0.62, 0.56, 1.0),
+    (0.28, 0.30, 0.34, 1.0),
+    (0.55, 0.58, 0.62, 1.0),
+)
 CONTACT_COLOUR, SPHERE_COLOUR = (0.86, 0.16, 0.16, 1.0), (0.45, 0.60, 0.75, 1.0)
 DOT_M, NEEDLE_M = 0.0022, 0.013
 GEOMS = {
@@ -40,7 +43,7 @@ def draw_grasp(
         size: width and height of the picture [px].
     """
     spec = _lit_scene(size)
-    _add_floor(spec, float(mesh.bounds[0, 2]))
+    _add_floor(spec, float(min(mesh.bounds[0, 2], hand.mesh(x).bounds[0, 2])))
     _add_mesh(spec, mesh)
     _add_hand(spec, hand, x)
     model, data = _compiled(spec)
@@ -160,7 +163,8 @@ def _add_hand(spec: mujoco.MjSpec, hand: Hand, x: Array) -> None:
     )
     for shape in hand.shapes:
         position, quat_wxyz = split_transform(T_object_link[hand.tree.index(shape.link)] @ shape.T_link_shape)
-        colour = next((c for key, c in SKIN_COLOURS.items() if key in shape.link), LINK_COLOUR)
+        base = PALM_COLOUR if shape.link == hand.base_link else LINK_COLOUR
+        colour = TIP_COLOUR if shape.link in hand.tip_links else base
         spec.worldbody.add_geom(
             type=GEOMS[shape.kind], size=_half_size(shape), pos=position, quat=quat_wxyz, rgba=colour
         )
