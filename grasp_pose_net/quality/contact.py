@@ -35,7 +35,13 @@ class Contacts:
         ].double().cpu().numpy()
 
 
-def contacts(hand: Hand, kinematics: Kinematics, field: SignedDistanceField, x: torch.Tensor) -> Contacts:
+def contacts(
+    hand: Hand,
+    kinematics: Kinematics,
+    field: SignedDistanceField,
+    x: torch.Tensor,
+    within_m: float = CONTACT_DISTANCE_M,
+) -> Contacts:
     """Contacts of a batch of grasps: hand contact points within 5 mm of the surface, on either side.
 
     Args:
@@ -43,13 +49,14 @@ def contacts(hand: Hand, kinematics: Kinematics, field: SignedDistanceField, x: 
         kinematics: its kinematics, in the dtype of x.
         field: the object's signed distance field.
         x: (B, 7 + J) pose vectors, object frame.
+        within_m: what counts as touching; more than the default foretells where a hand is about to touch.
     """
     if hand is not kinematics.hand:
         raise ValueError(f"kinematics: expected those of hand {hand.name!r}, got {kinematics.hand.name!r}'s")
     with torch.no_grad():
         points, _ = kinematics.contacts(x)
         distance = field.distance(points)
-        touching = distance.abs() <= CONTACT_DISTANCE_M
+        touching = distance.abs() <= within_m
         near = points[touching][None]  # (1, C, 3) of all grasps together
         on_surface = near - distance[touching][None, :, None] * field.normal(near)
         surface, normals = torch.zeros_like(points), torch.zeros_like(points)

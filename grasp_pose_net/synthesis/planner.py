@@ -9,7 +9,7 @@ which it is stable, and hand and forearm stay above.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.quality import contacts, epsilon_batch, penetration
+from grasp_pose_net.quality import CONTACT_DISTANCE_M, contacts, epsilon_batch, penetration
 from grasp_pose_net.refinement import Descent, Energy, Plane, descend
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.synthesis.annealing import Annealing, anneal
@@ -30,7 +30,20 @@ from grasp_pose_net.synthesis.starts import Starts, draw_starts, stable_planes
 Validate = Callable[[Hand, trimesh.Trimesh, SignedDistanceField, NDArray[np.float64]], NDArray[np.bool_]]
 
 STARTS = Starts()
-DESCENT = Descent(energy=Energy(normal=0.5, clearance_m=0.001), iterations=300, noise=0.01)
+SCOUT = Descent(
+    energy=Energy(
+        normal=0.5,
+        clearance_m=0.001,
+        reach_m=(0.040, 0.020),
+        penetration=(2e3, 2e4),
+        self_penetration=(2e3, 2e4),
+    ),
+    iterations=60,
+    noise=0.01,
+)
+DESCENT = Descent(
+    energy=Energy(normal=0.5, clearance_m=0.001, reach_m=(0.020, 0.012)), iterations=240, noise=0.01
+)
 ANNEALING = Annealing()
 _FILTER_LOT = 128  # candidates whose skin is looked at together: 0.5 MB each
 
@@ -56,6 +69,10 @@ class Synthesis:
             plane.
         apart: two grasps closer than this are copies, see `grasp_distance`.
         starts: distribution of the starts.
+        scouts: starts for each candidate of the gradient method: all go down `scout`, and those with the best
+            promise go on.
+        scout: short first descent.
+        promise_m: contact points this close after it count as touching in the epsilon that is its promise.
         descent: energy and schedule of the gradient method.
         annealing: schedule of the annealing method.
     """
@@ -75,6 +92,9 @@ class Synthesis:
     tolerance_m: float = 0.001
     apart: float = 0.3
     starts: Starts = STARTS
+    scouts: int = 3
+    scout: Descent = SCOUT
+    promise_m: float = 0.015
     descent: Descent = DESCENT
     annealing: Annealing = ANNEALING
 
@@ -86,7 +106,7 @@ class Synthesis:
         """
         if self.method not in _METHODS:
             raise ConfigError(f"synthesis.method must be one of {', '.join(_METHODS)}, got {self.method!r}")
-        for name in ("oversample", "max_candidates", "max_trials", "lot"):
+        for name in ("oversample", "max_candidates", "max_trials", "lot", "scouts"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"synthesis.{name} must be > 0, got {getattr(self, name)}")
 
@@ -118,18 +138,14 @@ def synthesize(
     config, clock = config or Synthesis(), StageClock()
     with clock.stage("field"):
         field = SignedDistanceField.from_mesh(mesh)
-        planes: list[Plane | None] = [*stable_planes(mesh, config.table_poses, rng=rng), None]
+        planes = stable_planes(mesh, config.table_poses, rng=rng)
     pool, state, trials = Grasps.none(hand.size), np.empty(0, np.int8), 0
     wanted = int(np.ceil(count * config.oversample))
     while (
         (state == _HELD).sum() < count and pool.tried < config.max_candidates and trials < config.max_trials
     ):
-        lots = [pool]
         size = min(wanted, config.max_candidates - pool.tried)
-        for plane, share in zip(planes, _shares(size, len(planes), config.table_share), strict=True):
-            if share:
-                lots.append(_candidates(hand, mesh, field, plane, share, rng, config, clock))
-        pool = Grasps.joined(lots)
+        pool = Grasps.joined([pool, propose(hand, mesh, field, planes, size, rng, config, clock)])
         state = np.concatenate([state, np.full(len(pool.x) - len(state), _WAITING, np.int8)])
         while trials < config.max_trials:
             missing = count - int((state == _HELD).sum())
@@ -150,6 +166,36 @@ def synthesize(
 
 
 _WAITING, _HELD, _FAILED, _COPY = range(4)
+
+
+def propose(
+    hand: Hand,
+    mesh: trimesh.Trimesh,
+    field: SignedDistanceField,
+    planes: Sequence[Plane],
+    count: int,
+    rng: np.random.Generator,
+    config: Synthesis,
+    clock: StageClock | None = None,
+) -> Grasps:
+    """Plan `count` candidates of an object; those that pass the filter, in no order.
+
+    Args:
+        hand: the hand.
+        mesh: the object, object frame.
+        field: its signed distance field.
+        planes: support planes, see `stable_planes`; a share of the candidates knows none.
+        count: how many.
+        rng: random numbers.
+        config: method, shares and thresholds.
+        clock: counts the time.
+    """
+    lots = [Grasps.none(hand.size)]
+    shares = _shares(count, len(planes) + 1, config.table_share)
+    for plane, share in zip([*planes, None], shares, strict=True):
+        if share:
+            lots.append(_candidates(hand, mesh, field, plane, share, rng, config, clock or StageClock()))
+    return Grasps.joined(lots)
 
 
 def contact_weights(
@@ -204,12 +250,18 @@ def _candidates(
 
 def _descended(hand, mesh, field, plane, count, rng, config, clock) -> NDArray[np.float64]:
     """Candidates (B, 7 + D) of the gradient method, clear of object, hand and plane by their spheres."""
+    starts = count * config.scouts
     with clock.stage("starts"):
-        x = draw_starts(hand, mesh, field, count, rng=rng, plane=plane, config=config.starts)
-        weights = contact_weights(hand, count, config, rng)
+        x = draw_starts(hand, mesh, field, starts, rng=rng, plane=plane, config=config.starts)
+        weights = contact_weights(hand, starts, config, rng)
     with clock.stage("search"):
-        seed = int(rng.integers(2**31))
-        result = descend(hand, field, x, config.descent, plane=plane, weights=weights, seed=seed)
+        seeds = rng.integers(2**31, size=2).tolist()
+        if config.scouts > 1:
+            x = descend(hand, field, x, config.scout, plane=plane, weights=weights, seed=seeds[0]).x
+            promise = _epsilon(hand, field, x, config.promise_m)
+            best = np.sort(np.argsort(-promise, kind="stable")[:count])
+            x, weights = x[best], weights[best]
+        result = descend(hand, field, x, config.descent, plane=plane, weights=weights, seed=seeds[1])
     return result.x[(result.depths <= config.tolerance_m).all(1)]
 
 
@@ -231,12 +283,20 @@ _METHODS = {"gradient": _descended, "annealing": _annealed}
 def _filtered(hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], config: Synthesis) -> Grasps:
     """Those of x that do not penetrate and whose epsilon is enough."""
     kinematics, pose = Kinematics(hand), torch.as_tensor(x, dtype=torch.float32)
-    epsilon = np.asarray(epsilon_batch(contacts(hand, kinematics, field, pose), field.radius))
+    epsilon = _epsilon(hand, field, x)
     strong = np.flatnonzero(epsilon >= config.least_epsilon)
     depths = penetration(hand, kinematics, field, pose[strong])
     hand_m, self_m = np.asarray(depths.hand_penetration_m), np.asarray(depths.self_penetration_m)
     found = Grasps(x[strong], epsilon[strong], hand_m, self_m, np.zeros((len(strong), 4)))
     return found.take(np.flatnonzero(np.maximum(hand_m, self_m) <= config.tolerance_m))
+
+
+def _epsilon(
+    hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], within_m: float = CONTACT_DISTANCE_M
+) -> NDArray[np.float64]:
+    """Epsilon (B,) of x (B, 7 + D) with contacts where the hand is within `within_m` of the surface."""
+    pose = torch.as_tensor(x, dtype=torch.float32)
+    return np.asarray(epsilon_batch(contacts(hand, Kinematics(hand), field, pose, within_m), field.radius))
 
 
 def _next_lot(pool: Grasps, state: NDArray[np.int8], most: int, apart: float) -> NDArray[np.int64]:

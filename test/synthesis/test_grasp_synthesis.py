@@ -14,7 +14,7 @@ from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.quality import contacts, epsilon, penetration
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.synthesis import Starts, Synthesis, draw_starts, grasp_distance, stable_planes, synthesize
-from grasp_pose_net.synthesis.planner import contact_weights
+from grasp_pose_net.synthesis.planner import contact_weights, propose
 
 QUICK = Synthesis(descent=replace(Synthesis().descent, iterations=100), least_epsilon=0.02, table_poses=1)
 
@@ -125,6 +125,27 @@ def test_annealing_makes_grasps_that_pass_the_same_filter(hand, can):
     assert grasps.hand_penetration_m.max() <= config.tolerance_m
     assert grasps.self_penetration_m.max() <= config.tolerance_m
     assert (grasps.x[:, 7:] >= hand.lower).all() and (grasps.x[:, 7:] <= hand.upper).all()
+
+
+def test_scouting_finds_the_starts_that_are_worth_a_descent(hand):
+    carton = trimesh.creation.box((0.06, 0.13, 0.19))  # few places where fingers reach around it
+    field = SignedDistanceField.from_mesh(carton, 64)
+    passed = [
+        len(
+            propose(
+                hand, carton, field, [], 48, np.random.default_rng(0), replace(Synthesis(), scouts=scouts)
+            ).x
+        )
+        for scouts in (1, 4)
+    ]
+    assert passed[1] > 1.5 * passed[0]
+
+
+def test_candidates_tell_how_many_were_tried(hand, can):
+    field = SignedDistanceField.from_mesh(can, 48)
+    planes = stable_planes(can, 2, rng=np.random.default_rng(0))
+    found = propose(hand, can, field, planes, 21, np.random.default_rng(0), QUICK)
+    assert found.tried == 21 and found.passed == len(found.x) > 0
 
 
 def test_config_says_what_is_wrong():
