@@ -1,0 +1,186 @@
+"""Compare the planner's two methods on the same objects: validated grasps per second, and how good they are.
+
+Each object is planned by each method in turn, in this one process with one thread, so that CPU seconds count
+alike on a busy machine. Fields are part of the time; convex pieces, which are made once for ever, are not.
+Before, a few candidates drawn evenly from those that pass the filter are tried too: the planner itself tries
+the best ones first, and the success of its trials would flatter the filter.
+
+    python scripts/benchmark_synthesis.py --meshes objects --objects 20 --json synthesis.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
+
+import numpy as np
+import torch
+
+from grasp_pose_net.hand import Hand
+from grasp_pose_net.quality import epsilon_of
+from grasp_pose_net.shapes import SignedDistanceField, load_mesh, split_of
+from grasp_pose_net.simulation.force_trial import ForceTrial, ForceValidator
+from grasp_pose_net.synthesis import (
+    Grasps,
+    Synthesis,
+    find_meshes,
+    grasp_distance,
+    object_name,
+    stable_planes,
+    synthesize,
+)
+from grasp_pose_net.synthesis.planner import propose
+
+METHODS = ("gradient", "annealing")
+STRONG_EPSILON = 0.15
+
+
+def main() -> None:
+    """Plan, print one line per object and method, write the report."""
+    options = _options()
+    torch.set_num_threads(1)
+    hand = Hand.load(options.hand)
+    files = find_meshes(options.meshes, options.sources)
+    files = [f for f in files if options.split in ("all", split_of(object_name(f)))][: options.objects]
+    rows: list[dict[str, Any]] = []
+    for number, file in enumerate(files):
+        mesh = load_mesh(file)
+        ForceTrial(hand, mesh)  # convex pieces come from the cache from here on
+        if number == 0:
+            for method in METHODS:
+                synthesize(
+                    hand, mesh, 1, np.random.default_rng(0), Synthesis(method=method, max_candidates=4)
+                )
+        for method in METHODS:
+            row = {"object": object_name(file), "method": method, **_plan(hand, mesh, method, options)}
+            rows.append(row)
+            print(json.dumps(row), flush=True)
+    report = _report(rows, options)
+    print(json.dumps(report["methods"], indent=1))
+    print(f"rate of gradient / rate of annealing: {report['ratio']:.1f}")
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+        print(f"report: {options.json}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--meshes", type=Path, required=True, help="folder with <source>/<name>.obj")
+    parser.add_argument("--sources", nargs="*", default=(), help="only these sub-folders")
+    parser.add_argument("--split", choices=("train", "test", "all"), default="all")
+    parser.add_argument("--objects", type=int, default=20, help="how many")
+    parser.add_argument("--grasps", type=int, default=30, help="wanted for each object")
+    parser.add_argument("--candidates", type=int, default=600, help="at most, for each object and method")
+    parser.add_argument("--sample", type=int, default=8, help="candidates tried without choosing the best")
+    parser.add_argument("--hand", default="shadow")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="report")
+    return parser.parse_args()
+
+
+def _plan(hand: Hand, mesh: Any, method: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Figures of one object and method."""
+    config = Synthesis(method=method, max_candidates=options.candidates)
+    validate, field = ForceValidator(), SignedDistanceField.from_mesh(mesh)
+    sample_epsilon, sample_held = np.empty(0), np.empty(0, bool)
+    if options.sample:
+        rng = np.random.default_rng([options.seed, 1])
+        planes = stable_planes(mesh, config.table_poses, rng=rng)
+        pool = propose(hand, mesh, field, planes, 6 * options.sample, rng, config)
+        x = pool.x[rng.permutation(len(pool.x))[: options.sample]]
+        if len(x):
+            sample_epsilon, sample_held = epsilon_of(hand, field, x), validate(hand, mesh, field, x)
+    start = time.process_time()
+    rng = np.random.default_rng([options.seed, 2])
+    found = synthesize(hand, mesh, options.grasps, rng, config, validate)
+    seconds = time.process_time() - start
+    return {
+        "held": found.held,
+        "trials": found.trials,
+        "passed": found.passed,
+        "tried": found.tried,
+        "seconds": seconds,
+        "stages": {name: round(value, 3) for name, value in found.seconds.items()},
+        "epsilon": found.epsilon.round(4).tolist(),
+        "hand_penetration_m": found.hand_penetration_m.round(6).tolist(),
+        "self_penetration_m": found.self_penetration_m.round(6).tolist(),
+        "nearest": _nearest(found),
+        "sample_epsilon": sample_epsilon.round(4).tolist(),
+        "sample_held": sample_held.tolist(),
+    }
+
+
+def _nearest(found: Grasps) -> float:
+    """Median over grasps of the distance to the nearest other one; 0 where there is none."""
+    if len(found.x) < 2:
+        return 0.0
+    apart = grasp_distance(found.x[:, None], found.x[None])
+    np.fill_diagonal(apart, np.inf)
+    return float(np.median(apart.min(1)))
+
+
+def _report(rows: list[dict[str, Any]], options: argparse.Namespace) -> dict[str, Any]:
+    methods = {name: _summary([row for row in rows if row["method"] == name]) for name in METHODS}
+    slow = methods["annealing"]["grasps_per_cpu_second"]
+    return {
+        "settings": {name: str(value) for name, value in vars(options).items()},
+        "machine": {"cpu": platform.machine(), "cores": os.cpu_count(), "threads_used": 1},
+        "methods": methods,
+        "ratio": methods["gradient"]["grasps_per_cpu_second"] / slow if slow else float("inf"),
+        "objects": rows,
+    }
+
+
+def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of one method over all objects."""
+
+    def total(name: str) -> float:
+        return float(sum(row[name] for row in rows))
+
+    def every(name: str) -> np.ndarray:
+        return np.array([value for row in rows for value in row[name]])
+
+    held, epsilon = every("sample_held").astype(bool), every("sample_epsilon")
+    rate = total("held") / total("seconds")
+    return {
+        "grasps": int(total("held")),
+        "cpu_seconds": total("seconds"),
+        "grasps_per_cpu_second": rate,
+        "grasps_per_second_on_two_cores": 2.0 * rate,
+        "stages": {
+            name: sum(row["stages"].get(name, 0.0) for row in rows)
+            for name in ("field", "starts", "search", "filter", "trial")
+        },
+        "objects_without": sum(row["held"] == 0 for row in rows),
+        "candidates_passed": _share(total("passed"), total("tried")),
+        "trials_held": _share(total("held"), total("trials")),
+        "sample_held": _share(held.sum(), len(held)),
+        "sample_held_strong": _share(
+            held[epsilon >= STRONG_EPSILON].sum(), (epsilon >= STRONG_EPSILON).sum()
+        ),
+        "mean_epsilon": float(every("epsilon").mean()) if total("held") else 0.0,
+        "hand_penetration_p95_m": _p95(every("hand_penetration_m")),
+        "self_penetration_p95_m": _p95(every("self_penetration_m")),
+        "nearest": float(np.mean([row["nearest"] for row in rows])),
+    }
+
+
+def _share(part: float, whole: float) -> dict[str, float]:
+    """A rate, its standard error, and of how many."""
+    rate = part / whole if whole else 0.0
+    return {"rate": rate, "standard_error": (rate * (1 - rate) / whole) ** 0.5 if whole else 0.0, "n": whole}
+
+
+def _p95(values: np.ndarray) -> float:
+    return float(np.percentile(values, 95)) if len(values) else 0.0
+
+
+if __name__ == "__main__":
+    main()
