@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.quality import CONTACT_DISTANCE_M, contacts, epsilon_batch, penetration
-from grasp_pose_net.refinement import Descent, Energy, Plane, descend
+from grasp_pose_net.refinement import Descent, Energy, Plane, descend, evaluate, postures
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.synthesis.annealing import Annealing, anneal
 from grasp_pose_net.synthesis.grasps import Grasps, StageClock, grasp_distance
@@ -65,8 +65,8 @@ class Synthesis:
         max_trials: at most this many validations for an object.
         lot: candidates validated together.
         least_epsilon: grasps below are dropped.
-        tolerance_m: deepest penetration of hand and object, of the hand in itself, and below the gap to the
-            plane.
+        tolerance_m: deepest penetration of hand and object and of the hand in itself, at the grasp and at its
+            pre-grasp, and below the gap to the plane.
         apart: two grasps closer than this are copies, see `grasp_distance`.
         starts: distribution of the starts.
         scouts: starts for each candidate of the gradient method: all go down `scout`, and those with the best
@@ -281,14 +281,25 @@ _METHODS = {"gradient": _descended, "annealing": _annealed}
 
 
 def _filtered(hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], config: Synthesis) -> Grasps:
-    """Those of x that do not penetrate and whose epsilon is enough."""
-    kinematics, pose = Kinematics(hand), torch.as_tensor(x, dtype=torch.float32)
+    """Those of x whose epsilon is enough, that do not penetrate, and that the hand can open from."""
     epsilon = _epsilon(hand, field, x)
     strong = np.flatnonzero(epsilon >= config.least_epsilon)
-    depths = penetration(hand, kinematics, field, pose[strong])
+    strong = strong[_opens(hand, field, x[strong], config.tolerance_m)]
+    x, epsilon = x[strong], epsilon[strong]
+    depths = penetration(hand, Kinematics(hand), field, torch.as_tensor(x, dtype=torch.float32))
     hand_m, self_m = np.asarray(depths.hand_penetration_m), np.asarray(depths.self_penetration_m)
-    found = Grasps(x[strong], epsilon[strong], hand_m, self_m, np.zeros((len(strong), 4)))
+    found = Grasps(x, epsilon, hand_m, self_m, np.zeros((len(x), 4)))
     return found.take(np.flatnonzero(np.maximum(hand_m, self_m) <= config.tolerance_m))
+
+
+def _opens(
+    hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], tolerance_m: float
+) -> NDArray[np.bool_]:
+    """Whether the pre-grasp of each x (B, 7 + D) is free: a hand wedged around an edge opens into the object."""
+    opened, _ = postures(hand, field, x)
+    before = np.concatenate([x[:, :7], opened], axis=1)
+    depths = evaluate(hand, field, before, Energy(contact=0.0, normal=0.0)).depths
+    return np.asarray((depths <= tolerance_m).all(1))
 
 
 def _epsilon(
