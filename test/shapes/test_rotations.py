@@ -21,6 +21,21 @@ def test_paper_rotations_are_27_proper_rotations() -> None:
     )
     np.testing.assert_allclose(np.linalg.det(rotations), 1.0)
     np.testing.assert_allclose(rotations[-1], np.eye(3), atol=1e-12)  # three half-turns about X, Y and Z
+    apart = np.linalg.norm((rotations[:, None] - rotations[None]).reshape(27, 27, 9), axis=-1)
+    assert (apart[~np.eye(27, dtype=bool)] > 0.5).all()  # no two are the same
+
+
+def test_paper_rotations_turn_about_x_then_y_then_z() -> None:
+    turns = {axis: [np.eye(3)] for axis in "xyz"}
+    for degrees in (60, 120, 180):
+        c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+        turns["x"].append(np.array([[1, 0, 0], [0, c, -s], [0, s, c]]))
+        turns["y"].append(np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]))
+        turns["z"].append(np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]))
+    expected = [
+        turns["z"][i] @ turns["y"][j] @ turns["x"][k] for k in (1, 2, 3) for j in (1, 2, 3) for i in (1, 2, 3)
+    ]
+    np.testing.assert_allclose(paper_rotations(), expected, atol=1e-12)
 
 
 def test_random_rotations_repeat_with_the_seed() -> None:
