@@ -284,6 +284,8 @@ def _filtered(hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], co
     """Those of x whose epsilon is enough, that do not penetrate, and that the hand can open from."""
     epsilon = _epsilon(hand, field, x)
     strong = np.flatnonzero(epsilon >= config.least_epsilon)
+    if len(strong) == 0:
+        return Grasps.none(hand.size)
     strong = strong[_opens(hand, field, x[strong], config.tolerance_m)]
     x, epsilon = x[strong], epsilon[strong]
     depths = penetration(hand, Kinematics(hand), field, torch.as_tensor(x, dtype=torch.float32))
