@@ -11,8 +11,9 @@ so that it is simulated once and its state restored, bit by bit, before each pus
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -132,7 +133,8 @@ class ForceTrial:
         for name, joints in (("open_joints", open_joints), ("squeeze_joints", squeeze_joints)):
             if np.shape(joints) != (len(x), size):
                 raise ValueError(f"{name}: expected {(len(x), size)}, got {np.shape(joints)}")
-        failure = [self._judge_one(*grasp) for grasp in zip(x, open_joints, squeeze_joints, strict=True)]
+        with _quiet():
+            failure = [self._judge_one(*grasp) for grasp in zip(x, open_joints, squeeze_joints, strict=True)]
         text = np.array(failure, dtype="U8").reshape(len(x))
         return ForceResult(text == "", text)
 
@@ -212,6 +214,17 @@ class ForceTrial:
             used + max(used, ahead * speed) <= limit
             for used, speed, limit in zip(_apart(now, before), _apart(now, last), limits, strict=True)
         )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """MuJoCo prints its warnings and writes them to a file in the working folder; here they are verdicts."""
+    previous = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda text: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(previous)
 
 
 def _apart(pose: Array, other: Array) -> tuple[float, float]:

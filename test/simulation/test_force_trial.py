@@ -139,6 +139,16 @@ def test_a_strong_push_tears_the_object_out(hand, can, grasps):
     assert not make_trial(hand, can, push_n=60.0).judge(*grasps).success.any()
 
 
+def test_physics_that_blows_up_is_a_failure_and_leaves_no_log(
+    hand, can, grasps, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    trial = make_trial(hand, can, push_n=1e15, drift_m=np.inf, turn_rad=np.inf)
+    assert not trial.judge(*grasps).success.any()
+    assert trial.data.warning.number.any()
+    assert not list(tmp_path.iterdir()) and capfd.readouterr() == ("", "")
+
+
 def test_an_object_that_nobody_pushes_stays(hand, can, grasps):
     still = make_trial(hand, can, push_n=0.0)
     for i in range(2):
