@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.quality import contacts, epsilon, penetration
+from grasp_pose_net.quality import epsilon_of, penetration
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh, split_of
 from grasp_pose_net.synthesis.backends import one_thread
 from grasp_pose_net.synthesis.files import STRONG_EPSILON, GraspDataset, storable
@@ -81,7 +81,7 @@ class Trials:
         """Whether grasps x (B, 7 + J) hold (B,)."""
         x = storable(hand, x)
         success = np.asarray(self._validate(hand, mesh, field, x))
-        strong = exact_epsilon(hand, field, x) >= STRONG_EPSILON
+        strong = epsilon_of(hand, field, x) >= STRONG_EPSILON
         self.trials += len(x), int(strong.sum())
         self.successes += int(success.sum()), int((success & strong).sum())
         self._held |= {pose.tobytes() for pose in x[success]}
@@ -118,12 +118,6 @@ def plan_object(task: Task) -> GraspDataset:
     )
 
 
-def exact_epsilon(hand: Hand, field: SignedDistanceField, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Exact epsilon (B,) of grasps x (B, 7 + J)."""
-    touching = contacts(hand, Kinematics(hand, torch.float64), field, torch.as_tensor(x))
-    return np.array([epsilon(*touching.of(row), field.radius) for row in range(len(x))])
-
-
 def _plan(hand: Hand, mesh: trimesh.Trimesh, task: Task) -> dict[str, Any]:
     """Grasps of one object and their figures, as fields of a dataset."""
     start = time.process_time()
@@ -139,7 +133,7 @@ def _plan(hand: Hand, mesh: trimesh.Trimesh, task: Task) -> dict[str, Any]:
         "tried": np.array([found.tried]),
         "passed": np.array([found.passed]),
         "planes": np.vstack([np.zeros(4), planes[known]]),
-        "epsilon": exact_epsilon(hand, field, x),
+        "epsilon": epsilon_of(hand, field, x),
         "hand_penetration_m": np.asarray(depths.hand_penetration_m),
         "self_penetration_m": np.asarray(depths.self_penetration_m),
         "plane": number[plane.reshape(-1)].astype(np.int16),

@@ -14,10 +14,9 @@ from quick_planner import QUICK
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.models import share_dir
-from grasp_pose_net.quality import penetration
+from grasp_pose_net.quality import epsilon_of, penetration
 from grasp_pose_net.shapes import SignedDistanceField, split_of
 from grasp_pose_net.synthesis import GraspDataset, load_dataset, save_dataset, storable, synthesize
-from grasp_pose_net.synthesis.one_object import exact_epsilon
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +123,7 @@ def test_rounding_changes_no_figure_that_matters(hand):
         for poses in (pressed, storable(hand, pressed))
     )
     assert deep.median() > 1e-3 and 0 < float((deep - rounded).abs().max()) < 5e-5
-    before, after = exact_epsilon(hand, field, x), exact_epsilon(hand, field, storable(hand, x))
+    before, after = epsilon_of(hand, field, x), epsilon_of(hand, field, storable(hand, x))
     assert before.mean() > 0.1
     # a contact point that crosses the 5 mm within which it counts may change the figure of a single grasp
     assert np.median(np.abs(after - before)) < 1e-3
