@@ -94,7 +94,8 @@ def _plan(hand: Hand, mesh: Any, method: str, options: argparse.Namespace) -> di
         rng = np.random.default_rng([options.seed, 1])
         planes = stable_planes(mesh, config.table_poses, rng=rng)
         pool = propose(hand, mesh, field, planes, 6 * options.sample, rng, config)
-        x = pool.x[rng.permutation(len(pool.x))[: options.sample]]
+        passed = np.flatnonzero(pool.epsilon >= config.least_epsilon)
+        x = pool.x[rng.permutation(passed)[: options.sample]]
         if len(x):
             sample_epsilon, sample_held = epsilon_of(hand, field, x), validate(hand, mesh, field, x)
     start = time.process_time()

@@ -64,7 +64,9 @@ class Synthesis:
         max_candidates: at most this many candidates for an object.
         max_trials: at most this many validations for an object.
         lot: candidates validated together.
-        least_epsilon: grasps below are dropped.
+        least_epsilon: grasps below do not pass the filter.
+        weak_epsilon: where the budget of candidates does not give enough grasps, such as on objects larger than
+            the hand, the best of those between this and `least_epsilon` are validated, too.
         tolerance_m: deepest penetration of hand and object and of the hand in itself, at the grasp and at its
             pre-grasp, and below the gap to the plane.
         apart: two grasps closer than this are copies, see `grasp_distance`.
@@ -85,10 +87,11 @@ class Synthesis:
     palm_weight: float = 0.5
     inner_weight: float = 0.6
     oversample: float = 3.0
-    max_candidates: int = 4000
-    max_trials: int = 600
+    max_candidates: int = 3000
+    max_trials: int = 400
     lot: int = 16
     least_epsilon: float = 0.08
+    weak_epsilon: float = 0.03
     tolerance_m: float = 0.001
     apart: float = 0.3
     starts: Starts = STARTS
@@ -139,33 +142,83 @@ def synthesize(
     with clock.stage("field"):
         field = SignedDistanceField.from_mesh(mesh)
         planes = stable_planes(mesh, config.table_poses, rng=rng)
-    pool, state, trials = Grasps.none(hand.size), np.empty(0, np.int8), 0
+
+    def judge(x: NDArray[np.float64]) -> NDArray[np.bool_]:
+        if validate is None:
+            return np.ones(len(x), bool)
+        with clock.stage("trial"):
+            return validate(hand, mesh, field, x)
+
+    search = _Search(count, config, hand.size, judge, config.lot if validate else count)
     wanted = int(np.ceil(count * config.oversample))
-    while (
-        (state == _HELD).sum() < count and pool.tried < config.max_candidates and trials < config.max_trials
-    ):
-        size = min(wanted, config.max_candidates - pool.tried)
-        pool = Grasps.joined([pool, propose(hand, mesh, field, planes, size, rng, config, clock)])
-        state = np.concatenate([state, np.full(len(pool.x) - len(state), _WAITING, np.int8)])
-        while trials < config.max_trials:
-            missing = count - int((state == _HELD).sum())
-            most = missing if validate is None else min(missing, config.lot, config.max_trials - trials)
-            lot = _next_lot(pool, state, most, config.apart)
+    while search.goes_on and search.pool.tried < config.max_candidates:
+        size = min(wanted, config.max_candidates - search.pool.tried)
+        search.add(propose(hand, mesh, field, planes, size, rng, config, clock))
+        search.validate()
+        wanted = _next_round(count, search.held, search.pool.tried, wanted)
+    if validate is not None:
+        search.wake_weak()
+        search.validate()
+    found = np.flatnonzero(search.state == _HELD)
+    best = search.pool.take(found[_in_turn(search.pool.take(found))])
+    trials, held = (search.trials, len(found)) if validate else (0, 0)
+    return replace(best, trials=trials, held=held, seconds=dict(clock.seconds))
+
+
+_WAITING, _WEAK, _HELD, _FAILED, _COPY = range(5)
+
+
+class _Search:
+    """Candidates of one object and what has become of them.
+
+    Args:
+        count: grasps wanted.
+        config: thresholds and budget.
+        size: length of the pose vector.
+        judge: which of x (B, 7 + D) hold.
+        lot: candidates judged together.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        config: Synthesis,
+        size: int,
+        judge: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
+        lot: int,
+    ) -> None:
+        self.count, self.config, self.judge, self.lot = count, config, judge, lot
+        self.pool, self.state, self.trials = Grasps.none(size), np.empty(0, np.int8), 0
+
+    @property
+    def held(self) -> int:
+        """Grasps found so far."""
+        return int((self.state == _HELD).sum())
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether more are wanted and may be tried."""
+        return self.held < self.count and self.trials < self.config.max_trials
+
+    def add(self, candidates: Grasps) -> None:
+        """Take candidates in; the weak ones do not wait for a trial yet."""
+        weak = candidates.epsilon < self.config.least_epsilon
+        self.pool = Grasps.joined([self.pool, candidates])
+        self.state = np.concatenate([self.state, np.where(weak, _WEAK, _WAITING).astype(np.int8)])
+
+    def wake_weak(self) -> None:
+        """Let the weak candidates wait, too."""
+        self.state[self.state == _WEAK] = _WAITING
+
+    def validate(self) -> None:
+        """Judge waiting candidates until there are enough, none waits, or the budget is spent."""
+        while self.goes_on:
+            most = min(self.count - self.held, self.lot, self.config.max_trials - self.trials)
+            lot = _next_lot(self.pool, self.state, most, self.config.apart)
             if len(lot) == 0:
-                break
-            held = np.ones(len(lot), bool)
-            if validate is not None:
-                with clock.stage("trial"):
-                    held = validate(hand, mesh, field, pool.x[lot])
-                trials += len(lot)
-            state[lot] = np.where(held, _HELD, _FAILED)
-        wanted = _next_round(count, int((state == _HELD).sum()), pool.tried, wanted)
-    found = np.flatnonzero(state == _HELD)
-    best = pool.take(found[_in_turn(pool.take(found))])
-    return replace(best, trials=trials, held=len(found) if validate else 0, seconds=dict(clock.seconds))
-
-
-_WAITING, _HELD, _FAILED, _COPY = range(4)
+                return
+            self.state[lot] = np.where(self.judge(self.pool.x[lot]), _HELD, _FAILED)
+            self.trials += len(lot)
 
 
 def propose(
@@ -178,7 +231,7 @@ def propose(
     config: Synthesis,
     clock: StageClock | None = None,
 ) -> Grasps:
-    """Plan `count` candidates of an object; those that pass the filter, in no order.
+    """Plan `count` candidates of an object; those that pass the filter and weak ones, in no order.
 
     Args:
         hand: the hand.
@@ -245,7 +298,8 @@ def _candidates(
         found = Grasps.joined([Grasps.none(hand.size), *parts])
     flat = np.zeros(4) if plane is None else np.array([*plane.normal, plane.offset])
     plane_rows = np.tile(flat, (len(found.x), 1))
-    return replace(found, plane=plane_rows, tried=count, passed=len(found.x))
+    passed = int((found.epsilon >= config.least_epsilon).sum())
+    return replace(found, plane=plane_rows, tried=count, passed=passed)
 
 
 def _descended(hand, mesh, field, plane, count, rng, config, clock) -> NDArray[np.float64]:
@@ -281,9 +335,9 @@ _METHODS = {"gradient": _descended, "annealing": _annealed}
 
 
 def _filtered(hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], config: Synthesis) -> Grasps:
-    """Those of x whose epsilon is enough, that do not penetrate, and that the hand can open from."""
+    """Those of x whose epsilon is enough, if weak, that do not penetrate, and that the hand can open from."""
     epsilon = _epsilon(hand, field, x)
-    strong = np.flatnonzero(epsilon >= config.least_epsilon)
+    strong = np.flatnonzero(epsilon >= min(config.weak_epsilon, config.least_epsilon))
     if len(strong) == 0:
         return Grasps.none(hand.size)
     strong = strong[_opens(hand, field, x[strong], config.tolerance_m)]
@@ -317,7 +371,8 @@ def _next_lot(pool: Grasps, state: NDArray[np.int8], most: int, apart: float) ->
 
     Marks the copies that it meets in `state`.
     """
-    taken, lot = list(np.flatnonzero((state == _HELD) | (state == _FAILED))), []
+    lot: list[int] = []
+    taken = list(np.flatnonzero((state == _HELD) | (state == _FAILED)))
     waiting = np.flatnonzero(state == _WAITING)
     for i in waiting[_in_turn(pool.take(waiting))]:
         if len(lot) == most:

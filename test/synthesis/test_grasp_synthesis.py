@@ -16,7 +16,9 @@ from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.synthesis import Starts, Synthesis, draw_starts, grasp_distance, stable_planes, synthesize
 from grasp_pose_net.synthesis.planner import contact_weights, propose
 
-QUICK = Synthesis(descent=replace(Synthesis().descent, iterations=100), least_epsilon=0.02, table_poses=1)
+QUICK = Synthesis(
+    descent=replace(Synthesis().descent, iterations=100), least_epsilon=0.02, weak_epsilon=0.02, table_poses=1
+)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +148,30 @@ def test_candidates_tell_how_many_were_tried(hand, can):
     planes = stable_planes(can, 2, rng=np.random.default_rng(0))
     found = propose(hand, can, field, planes, 21, np.random.default_rng(0), QUICK)
     assert found.tried == 21 and found.passed == len(found.x) > 0
+
+
+def test_weak_grasps_come_last_and_only_where_others_do_not_suffice(hand, can):
+    config = replace(QUICK, least_epsilon=0.25, max_candidates=40)
+    seen = []
+
+    def validate(hand, mesh, field, x):
+        seen.append(x)
+        return np.ones(len(x), bool)
+
+    def weak(count):
+        grasps = synthesize(hand, can, count, np.random.default_rng(0), config, validate)
+        return grasps, (grasps.epsilon < config.least_epsilon).sum()
+
+    few, none = weak(2)
+    assert len(few.x) == 2 and none == 0
+    seen.clear()
+    many, some = weak(30)
+    assert some > 0 and many.epsilon.min() >= config.weak_epsilon
+    order = [
+        float(many.epsilon[(many.x == x).all(1)][0]) >= config.least_epsilon for x in np.concatenate(seen)
+    ]
+    assert order == sorted(order, reverse=True)
+    assert many.passed < len(many.x)
 
 
 def test_config_says_what_is_wrong():
