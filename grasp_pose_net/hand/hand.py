@@ -23,6 +23,7 @@ from grasp_pose_net.hand.urdf import Urdf, parse_urdf
 from grasp_pose_net.models import expand_xacro, hand_file
 
 SURFACE_SPACING_M = 0.006
+CARRIER_SPACING_M = 0.015  # a forearm's skin: large, flat, and touched by chance only
 POSTURES = 1024  # that decide which spheres can meet; a power of two, as Sobol points want
 TIP_COLOUR, LINK_COLOUR = (217, 158, 89, 255), (120, 126, 135, 255)
 
@@ -123,12 +124,13 @@ class Hand(ReadOnlyArrays):
 
     @cached_property
     def surface(self) -> LinkPoints:
-        """Points on the skin, about every 6 mm, of all links but a root that carries the base, as a forearm does."""
+        """Points on the skin of all links: about every 6 mm, and every 15 mm of a root that carries the base."""
         links, positions = [], []
         for index, name in enumerate(self.tree.names):
             shapes = tuple(shape for shape in self.shapes if shape.link == name)
-            if shapes and (name != self.root_link or index == 0):
-                positions.append(exposed_points(shapes, SURFACE_SPACING_M))
+            if shapes:
+                carrier = name == self.root_link and index > 0
+                positions.append(exposed_points(shapes, CARRIER_SPACING_M if carrier else SURFACE_SPACING_M))
                 links.append(np.full(len(positions[-1]), index))
         return LinkPoints(np.concatenate(links), np.concatenate(positions))
 

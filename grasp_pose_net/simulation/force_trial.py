@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import mujoco
 import numpy as np
@@ -250,7 +251,13 @@ class ForceValidator:
     ) -> NDArray[np.bool_]:
         """Whether grasps x (B, 7 + D), object frame, hold the object in all six runs, (B,)."""
         opened, squeezed = postures(hand, field, x, config=self.postures)
-        return ForceTrial(hand, mesh, config=self.trial).judge(x, opened, squeezed).success
+        return _last_trial(hand, mesh, self.trial).judge(x, opened, squeezed).success
+
+
+@lru_cache(maxsize=1)
+def _last_trial(hand: Hand, mesh: trimesh.Trimesh, config: ForceTrialConfig) -> ForceTrial:
+    """The trial of an object, kept while one lot of its grasps comes after the other."""
+    return ForceTrial(hand, mesh, config=config)
 
 
 def _build_model(

@@ -91,10 +91,10 @@ def test_closing_brings_thumb_and_fingers_together(hand: Hand) -> None:
     assert gap[1] < 0.6 * gap[0]
 
 
-def test_surface_covers_all_links_but_the_root(hand: Hand) -> None:
+def test_surface_covers_all_links(hand: Hand) -> None:
     assert len(hand.surface.link) >= 1000
     covered = {hand.tree.names[link] for link in hand.surface.link}
-    assert covered == set(hand.tree.names) - {"rh_forearm"}
+    assert covered == set(hand.tree.names)
     for name in covered:
         shapes = [shape for shape in hand.shapes if shape.link == name]
         points = hand.surface.position[hand.surface.link == hand.tree.index(name)]
