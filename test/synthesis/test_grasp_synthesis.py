@@ -12,6 +12,7 @@ import trimesh
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.quality import contacts, epsilon, penetration
+from grasp_pose_net.refinement import Energy, descend, evaluate, postures
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.synthesis import Starts, Synthesis, draw_starts, grasp_distance, stable_planes, synthesize
 from grasp_pose_net.synthesis.planner import contact_weights, propose
@@ -141,6 +142,21 @@ def test_scouting_finds_the_starts_that_are_worth_a_descent(hand):
         for scouts in (1, 4)
     ]
     assert passed[1] > 1.5 * passed[0]
+
+
+def test_a_hand_that_cannot_open_does_not_pass(hand):
+    carton = trimesh.creation.box((0.06, 0.13, 0.19))
+    field, config = SignedDistanceField.from_mesh(carton, 64), replace(QUICK, scouts=1, least_epsilon=0.0)
+
+    def deepest_before(x):
+        before = np.concatenate([x[:, :7], postures(hand, field, x)[0]], axis=1)
+        return evaluate(hand, field, before, Energy(contact=0.0, normal=0.0)).depths.max(1)
+
+    x = draw_starts(hand, carton, field, 40, rng=np.random.default_rng(0))
+    ended = descend(hand, field, x, config.descent)
+    assert (deepest_before(ended.x) > 0.002).any()
+    passed = propose(hand, carton, field, [], 40, np.random.default_rng(0), config)
+    assert len(passed.x) > 0 and deepest_before(passed.x).max() <= config.tolerance_m
 
 
 def test_candidates_tell_how_many_were_tried(hand, can):
