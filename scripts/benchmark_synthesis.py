@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--distances-alone", action="store_true", help="anneal the distances without the contacts' normals"
     )
+    parser.add_argument(
+        "--weak", action="store_true", help="count held grasps below the filter's epsilon, too"
+    )
     parser.add_argument("--hand", default="shadow")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="report")
@@ -95,6 +99,8 @@ def _plan(hand: Hand, mesh: Any, method: str, options: argparse.Namespace) -> di
     """Figures of one object and method."""
     annealing = DISTANCES_ALONE if options.distances_alone else Annealing()
     config = Synthesis(method=method, max_candidates=options.candidates, annealing=annealing)
+    if not options.weak:
+        config = replace(config, weak_epsilon=config.least_epsilon)
     validate, field = ForceValidator(), SignedDistanceField.from_mesh(mesh)
     sample_epsilon, sample_held = np.empty(0), np.empty(0, bool)
     if options.sample:
