@@ -40,7 +40,7 @@ class Annealing:
             (1e-6 a millimetre), meant for 8 variables; along all of a hand's joints that ends too hot to touch.
         keep: best states that a run gives.
         distinct: states closer than this are one, as a share of each variable's jump.
-        alignment_m: weight of a contact point's normal against its distance.
+        alignment_m: weight of a contact point's normal against its distance; GraspIt! has 0.05, the paper none.
         position_jump_m: largest jump of the palm along an axis.
         rotation_jump_rad: largest turn of the palm about an axis.
         joint_jump: largest jump of a joint, as a share of its range.
@@ -49,10 +49,10 @@ class Annealing:
 
     iterations: int = 10000
     first_step: int = 30000
-    degree_m: float = 30.0
+    degree_m: float = 100.0
     keep: int = 10
     distinct: float = 0.2
-    alignment_m: float = 0.05
+    alignment_m: float = 0.0
     position_jump_m: float = 0.1
     rotation_jump_rad: float = 1.0
     joint_jump: float = 0.5
