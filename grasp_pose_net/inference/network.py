@@ -151,10 +151,7 @@ def load_network(name: str, hand: Hand) -> nn.Module:
         CheckpointError: no such file, no weights of this package, or weights for another hand or
             architecture.
     """
-    try:
-        path = network_file(name)
-    except ConfigError as error:
-        raise CheckpointError(f"no network {name!r}: {error}; `grasp-pose-net train` makes one") from error
+    path = _file(name)
     header, tensors = _read(path)
     if header["hand"] != hand.name or header["pose_size"] != hand.size:
         raise CheckpointError(
@@ -176,12 +173,31 @@ def load_network(name: str, hand: Hand) -> nn.Module:
     return network.eval()
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Header and weights of a file."""
+def network_header(name: str) -> dict[str, Any]:
+    """What a weights file says about itself: "hand", "architecture", "pose_size", and the notes of `save_network`.
+
+    Args:
+        name: of a file in models/networks/, or a path to a `.safetensors` file.
+
+    Raises:
+        CheckpointError: no such file, or no weights of this package.
+    """
+    return _read(_file(name), weights=False)[0]
+
+
+def _file(name: str) -> Path:
+    try:
+        return network_file(name)
+    except ConfigError as error:
+        raise CheckpointError(f"no network {name!r}: {error}; `grasp-pose-net train` makes one") from error
+
+
+def _read(path: Path, *, weights: bool = True) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Header and weights of a file, or the header alone."""
     try:
         with safe_open(path, framework="pt") as stream:
             header = json.loads((stream.metadata() or {}).get(HEADER, "{}"))
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()} if weights else {}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error})") from error
     missing = {"hand", "architecture", "pose_size"} - set(header)

@@ -17,6 +17,7 @@ from grasp_pose_net.inference.network import (
     PaperNetwork,
     load_network,
     make_network,
+    network_header,
     save_network,
 )
 
@@ -139,3 +140,16 @@ def test_unknown_architecture_and_wrong_grids_are_named(hand: Hand) -> None:
         make_network("big", hand, seed=0)
     with pytest.raises(ValueError, match=r"expected \(B, 64, 64, 64\), got \(2, 32, 32, 32\)"):
         small_paper(hand)(torch.zeros(2, 32, 32, 32))
+
+
+def test_header_tells_what_the_weights_are_for(hand: Hand, tmp_path: Path) -> None:
+    file = tmp_path / "w.safetensors"
+    save_network(file, make_network("compact", hand, seed=0), hand, config={"loss": "l2"})
+    assert network_header(str(file)) == {
+        "hand": "shadow",
+        "architecture": "compact",
+        "pose_size": 25,
+        "config": {"loss": "l2"},
+    }
+    with pytest.raises(CheckpointError, match="no network 'nothing_of_this_name'"):
+        network_header("nothing_of_this_name")
