@@ -7,6 +7,9 @@ z), joint angles [rad], in the frame of the (possibly rotated) grid.
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +31,33 @@ POSITION_UNIT_M = (
 
 
 class PaperNetwork(nn.Module):
-    """The paper's network: 3 convolutions of 64 kernels of size 4, then layers of 21952, 4096 and 1024.
+    """The paper's network: 3 convolutions of 64 kernels of size 4, then layers of 21952, 4096 and 1024 neurons.
 
-    The layer of 21952 neurons is taken to be the flattened output ω of the last convolution, which has
-    that many entries; it gets its batch normalisation and ReLU. A further square matrix of 21952² weights
-    would be 1.9 GB. The last layer is linear. The quaternion is normalised; joints are as they come, as
-    in the paper.
+    The convolutions leave ω with 64 · 7³ = 21952 entries; the first layer is as wide, a square matrix of 482 million
+    weights, which is 84 % of the network. Batch normalisation follows the convolutions and the first two layers, ReLU
+    all of them; the last layer is linear. The quaternion is normalised; joints are as they come, as in the paper.
+
+    In mixed precision the convolutions are the ones that are halved: they take most of the time, while poses need
+    more digits than bfloat16 has (half a millimetre at 0.1 m).
     """
 
-    def __init__(self, hand: Hand, channels: int = 64, hidden: tuple[int, int] = (4096, 1024)) -> None:
-        """Make an untrained network; fewer channels and neurons are for tests."""
+    def __init__(
+        self,
+        hand: Hand,
+        channels: int = 64,
+        hidden: Sequence[int] = (21952, 4096, 1024),
+        rank: int | None = None,
+    ) -> None:
+        """Make an untrained network.
+
+        Args:
+            hand: whose pose vectors it puts out.
+            channels: kernels of each convolution; fewer are for tests.
+            hidden: neurons of the hidden layers.
+            rank: of hidden layers' matrices where that makes them smaller; full without.
+        """
         super().__init__()
+        self.options: dict[str, Any] = {"channels": channels, "hidden": list(hidden), "rank": rank}
         layers: list[nn.Module] = []
         for before in (1, channels, channels):
             layers += [
@@ -48,21 +67,15 @@ class PaperNetwork(nn.Module):
                 nn.MaxPool3d(2),
             ]
         self.object_part = nn.Sequential(*layers, nn.Flatten())
-        features = channels * 7**3
-        self.pose_part = nn.Sequential(
-            nn.BatchNorm1d(features),
-            nn.ReLU(),
-            nn.Linear(features, hidden[0]),
-            nn.BatchNorm1d(hidden[0]),
-            nn.ReLU(),
-            nn.Linear(hidden[0], hidden[1]),
-            nn.ReLU(),
-            nn.Linear(hidden[1], hand.size),
-        )
+        layers = []
+        for number, (before, after) in enumerate(pairwise([channels * 7**3, *hidden])):
+            normalised = [nn.BatchNorm1d(after)] if number < 2 else []
+            layers += [_layer(before, after, rank), *normalised, nn.ReLU()]
+        self.pose_part = nn.Sequential(*layers, nn.Linear(hidden[-1], hand.size))
 
     def forward(self, grids: torch.Tensor) -> torch.Tensor:
         """Pose vectors (B, 7 + J) for grids (B, 64, 64, 64)."""
-        raw = self.pose_part(self.object_part(_checked(grids)[:, None]))
+        raw = _poses(self, grids)
         return torch.cat([raw[:, :3], functional.normalize(raw[:, 3:7], dim=1), raw[:, 7:]], dim=1)
 
 
@@ -75,9 +88,10 @@ class CompactNetwork(nn.Module):
     from are inside, and what comes out is a posture the hand can take.
     """
 
-    def __init__(self, hand: Hand, channels: tuple[int, int, int] = (16, 32, 64), hidden: int = 512) -> None:
+    def __init__(self, hand: Hand, channels: Sequence[int] = (16, 32, 64), hidden: int = 512) -> None:
         """Make an untrained network; fewer channels and neurons are for tests."""
         super().__init__()
+        self.options: dict[str, Any] = {"channels": list(channels), "hidden": hidden}
         layers: list[nn.Module] = [nn.AvgPool3d(2)]
         for before, after, size in zip((1, *channels), channels, (5, 3, 3), strict=False):
             convolution = nn.Conv3d(before, after, size, stride=2, padding=size // 2, bias=False)
@@ -96,7 +110,7 @@ class CompactNetwork(nn.Module):
 
     def forward(self, grids: torch.Tensor) -> torch.Tensor:
         """Pose vectors (B, 7 + J) for grids (B, 64, 64, 64)."""
-        raw = self.pose_part(self.object_part(_checked(grids)[:, None]))
+        raw = _poses(self, grids)
         joints = self.lower + self.range * torch.sigmoid(raw[:, 7:])
         return torch.cat(
             [POSITION_UNIT_M * raw[:, :3], functional.normalize(raw[:, 3:7], dim=1), joints], dim=1
@@ -109,8 +123,14 @@ ARCHITECTURES: dict[str, type[PaperNetwork] | type[CompactNetwork]] = {
 }
 
 
-def make_network(architecture: str, hand: Hand, *, seed: int) -> nn.Module:
+def make_network(architecture: str, hand: Hand, *, seed: int, **options: Any) -> nn.Module:
     """Untrained network of an architecture, with weights that depend on the seed alone.
+
+    Args:
+        architecture: paper or compact.
+        hand: the hand that it is for.
+        seed: of the weights.
+        options: of its class, such as `rank`.
 
     Raises:
         CheckpointError: there is no such architecture.
@@ -119,11 +139,11 @@ def make_network(architecture: str, hand: Hand, *, seed: int) -> nn.Module:
         raise CheckpointError(f"no architecture {architecture!r}; there are: {', '.join(ARCHITECTURES)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ARCHITECTURES[architecture](hand)
+        return ARCHITECTURES[architecture](hand, **options)
 
 
 def save_network(path: Path, network: nn.Module, hand: Hand, **notes: Any) -> None:
-    """Write weights in half precision, with a header that says what they are for.
+    """Write weights in half precision, with a header that says what they are for; whole or not at all.
 
     Args:
         path: file to write, `.safetensors`.
@@ -132,12 +152,20 @@ def save_network(path: Path, network: nn.Module, hand: Hand, **notes: Any) -> No
         notes: further entries of the header, such as losses or the seed; anything that JSON can hold.
     """
     architecture = next(name for name, kind in ARCHITECTURES.items() if isinstance(network, kind))
-    header = {"hand": hand.name, "architecture": architecture, "pose_size": hand.size, **notes}
+    header = {
+        "hand": hand.name,
+        "architecture": architecture,
+        "options": network.options,
+        "pose_size": hand.size,
+        **notes,
+    }
     tensors = {
         name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
         for name, value in network.state_dict().items()
     }
-    path.write_bytes(save(tensors, metadata={HEADER: json.dumps(header)}))
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(save(tensors, metadata={HEADER: json.dumps(header)}))
+    os.replace(partial, path)
 
 
 def load_network(name: str, hand: Hand) -> nn.Module:
@@ -163,10 +191,11 @@ def load_network(name: str, hand: Hand) -> nn.Module:
             f"{path}: asked for one of the architectures {', '.join(ARCHITECTURES)}, "
             f"found {header['architecture']!r}"
         )
-    network = make_network(header["architecture"], hand, seed=0)
     try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
+        with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
+            network = ARCHITECTURES[header["architecture"]](hand, **header.get("options", {}))
+        network.load_state_dict(tensors, assign=True)
+    except (RuntimeError, TypeError) as error:
         raise CheckpointError(
             f"{path}: asked for weights of architecture {header['architecture']!r}, found others: {error}"
         ) from error
@@ -205,7 +234,23 @@ def _read(path: Path, *, weights: bool = True) -> tuple[dict[str, Any], dict[str
         raise CheckpointError(
             f"{path}: asked for weights of grasp_pose_net, found none of its header ({missing})"
         )
-    return header, tensors
+    return header, {
+        name: value.float() if value.is_floating_point() else value for name, value in tensors.items()
+    }
+
+
+def _layer(before: int, after: int, rank: int | None) -> nn.Module:
+    """A linear layer, as two where a low rank saves weights."""
+    if rank is None or rank * (before + after) >= before * after:
+        return nn.Linear(before, after)
+    return nn.Sequential(nn.Linear(before, rank, bias=False), nn.Linear(rank, after))
+
+
+def _poses(network: PaperNetwork | CompactNetwork, grids: torch.Tensor) -> torch.Tensor:
+    """Raw output (B, 7 + J); what follows the convolutions keeps single precision, also in mixed precision."""
+    omega = network.object_part(_checked(grids)[:, None])
+    with torch.autocast(grids.device.type, enabled=False):
+        return network.pose_part(omega.float())
 
 
 def _checked(grids: torch.Tensor) -> torch.Tensor:

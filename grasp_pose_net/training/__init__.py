@@ -10,7 +10,7 @@ from grasp_pose_net.training.data import (
     side_of,
 )
 from grasp_pose_net.training.evaluation import evaluate_network
-from grasp_pose_net.training.loop import TrainConfig, train, train_on
+from grasp_pose_net.training.loop import Resources, TrainConfig, train, train_on
 from grasp_pose_net.training.losses import (
     PAPER_WEIGHTS,
     PoseWeights,
@@ -20,12 +20,15 @@ from grasp_pose_net.training.losses import (
     l2_loss,
     pose_residual,
 )
+from grasp_pose_net.training.prepared import load_prepared, save_prepared
+from grasp_pose_net.training.shrink import low_rank
 
 __all__ = [
     "PAPER_WEIGHTS",
     "Batch",
     "Objects",
     "PoseWeights",
+    "Resources",
     "TrainConfig",
     "collision_loss",
     "combined_loss",
@@ -34,9 +37,12 @@ __all__ = [
     "evaluate_network",
     "l2_loss",
     "load_objects",
+    "load_prepared",
+    "low_rank",
     "make_batch",
     "make_objects",
     "pose_residual",
+    "save_prepared",
     "side_of",
     "train",
     "train_on",

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional
 from tqdm import tqdm
 
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.shapes import (
+    CELL_M,
+    GRID_CELLS,
     SignedDistanceField,
     load_mesh,
     occupancy_grid,
+    paper_rotations,
     random_rotations,
-    rotate_pose,
     sample_fields,
 )
+from grasp_pose_net.shapes.rotations import quat_from_rotation, quat_multiply
 from grasp_pose_net.shapes.split import object_hash
 from grasp_pose_net.synthesis import find_meshes, load_dataset, object_name
 
-FIELD_CELLS = 64  # 1 MB for each object; cells of 2 to 5 mm, about those of the occupancy grid
+FIELD_CELLS = 64  # half a MB for each object; cells of 2 to 5 mm, about those of the occupancy grid
 VALIDATION_SHARE = 10  # one in so many of the training objects is held out to choose the best checkpoint
 
 
@@ -34,23 +38,23 @@ def side_of(name: str, split: str) -> str:
 
 @dataclass(frozen=True)
 class Objects:
-    """Objects with their grasps, all in the object frame.
+    """Objects with their grasps, all in the object frame; on one device, the GPU's if it is to make the grids.
 
     Attributes:
         names: (O,) "source/name".
-        fields: signed distance field of each, as grids are made from.
-        values: (O, R, R, R) float16 the same samples [m], for distances of many objects at once.
-        origin: (O, 3) [m] and
-        spacing: (O,) [m] of the fields.
+        values: (O, R, R, R) float16 samples of the signed distance fields [m].
+        origin: (O, 3) [m],
+        spacing: (O,) [m] and
+        radius: (O,) [m] of the fields.
         grasps: (O, K, 7 + J) pose vectors; unused places are zero.
         valid: (O, K) bool, which places are used.
     """
 
     names: tuple[str, ...]
-    fields: tuple[SignedDistanceField, ...]
     values: torch.Tensor
     origin: torch.Tensor
     spacing: torch.Tensor
+    radius: torch.Tensor
     grasps: torch.Tensor
     valid: torch.Tensor
 
@@ -61,6 +65,22 @@ class Objects:
         """Signed distances (B, P) [m] of points (B, P, 3) [m] to objects `index` (B,); differentiable."""
         return sample_fields(self.values, self.origin, self.spacing, index, points)
 
+    def field(self, number: int) -> SignedDistanceField:
+        """Signed distance field of one object."""
+        values, origin = self.values[number].float().numpy(), self.origin[number].numpy()
+        return SignedDistanceField(values, origin, float(self.spacing[number]), float(self.radius[number]))
+
+    def to(self, device: torch.device) -> Objects:
+        """The same objects on a device."""
+        tensors = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "names"}
+        return replace(self, **tensors)
+
+    def first(self, count: int) -> Objects:
+        """A fair sample of so many objects, chosen by the hash of their names; larger samples hold smaller ones."""
+        chosen = sorted(range(len(self)), key=lambda number: object_hash(self.names[number]))[:count]
+        tensors = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name != "names"}
+        return Objects(names=tuple(self.names[number] for number in chosen), **tensors)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -68,21 +88,27 @@ class Batch:
 
     Attributes:
         index: (B,) which object.
-        rotation: (B, 3, 3) of the object in the grid.
+        rotation: (B, 3, 3) of the object in the grid,
+        quat_wxyz: (B, 4) and the same as unit quaternions.
         grids: (B, 64, 64, 64) uint8 occupancy of the rotated objects.
     """
 
     index: torch.Tensor
     rotation: torch.Tensor
+    quat_wxyz: torch.Tensor
     grids: torch.Tensor
 
     def to_object_frame(self, x: torch.Tensor) -> torch.Tensor:
         """Pose vectors (B, 7 + J) of the rotated objects, as grasps of the objects as they are."""
-        return rotate_pose(x, self.rotation.transpose(1, 2))
+        back_wxyz = self.quat_wxyz * self.quat_wxyz.new_tensor([1.0, -1.0, -1.0, -1.0])
+        position = (self.rotation.transpose(1, 2) @ x[:, :3, None])[..., 0]
+        return torch.cat([position, quat_multiply(back_wxyz, x[:, 3:7]), x[:, 7:]], dim=1)
 
 
 def load_objects(dataset: Path, meshes: Path, hand: Hand) -> dict[str, Objects]:
     """Objects of a dataset that have grasps, by side: train, validation and test.
+
+    Of a dataset with force trials only grasps that held are taken.
 
     Args:
         dataset: file of `synthesize`.
@@ -96,13 +122,14 @@ def load_objects(dataset: Path, meshes: Path, hand: Hand) -> dict[str, Objects]:
     if data.hand != hand.name:
         raise GraspPoseNetError(f"{dataset}: asked for grasps of hand {hand.name!r}, found {data.hand!r}")
     files = {object_name(file): file for file in find_meshes(meshes)}
+    good = data.held if data.held.any() else np.ones_like(data.held)
     sides: dict[str, list[tuple[str, SignedDistanceField, np.ndarray]]] = {
         "train": [],
         "validation": [],
         "test": [],
     }
-    for number, name in enumerate(tqdm(data.objects.tolist(), desc="fields", unit="object")):
-        grasps = data.x[data.object_index == number]
+    for number, name in enumerate(tqdm(data.objects.tolist(), desc="fields", unit="object", disable=None)):
+        grasps = data.x[(data.object_index == number) & good]
         if len(grasps) == 0:
             continue
         if name not in files:
@@ -116,38 +143,87 @@ def load_objects(dataset: Path, meshes: Path, hand: Hand) -> dict[str, Objects]:
 
 def make_objects(entries: list[tuple[str, SignedDistanceField, np.ndarray]], hand: Hand) -> Objects:
     """Pack (name, field, grasps (K, 7 + J)) of objects into tensors."""
-    most = max((len(grasps) for _, _, grasps in entries), default=1)
-    packed = torch.zeros(len(entries), most, hand.size)
-    valid = torch.zeros(len(entries), most, dtype=torch.bool)
-    for row, (_, _, grasps) in enumerate(entries):
-        packed[row, : len(grasps)] = torch.from_numpy(grasps.astype(np.float32))
-        valid[row, : len(grasps)] = True
-    packed[..., 3:7] = torch.nn.functional.normalize(packed[..., 3:7], dim=-1)
-    fields = tuple(field for _, field, _ in entries)
+    grasps, valid = packed_grasps([grasps for _, _, grasps in entries], hand)
+    made = [field for _, field, _ in entries]
+    cells = made[0].resolution if made else FIELD_CELLS
     return Objects(
         names=tuple(name for name, _, _ in entries),
-        fields=fields,
-        values=torch.from_numpy(np.array([field.values for field in fields], np.float16)),
-        origin=torch.tensor(np.array([field.origin for field in fields]), dtype=torch.float32),
-        spacing=torch.tensor([field.spacing for field in fields], dtype=torch.float32),
-        grasps=packed,
+        values=torch.from_numpy(np.array([f.values for f in made], np.float16).reshape(-1, *[cells] * 3)),
+        origin=torch.tensor(np.array([f.origin for f in made]).reshape(-1, 3), dtype=torch.float32),
+        spacing=torch.tensor([f.spacing for f in made], dtype=torch.float32),
+        radius=torch.tensor([f.radius for f in made], dtype=torch.float32),
+        grasps=grasps,
         valid=valid,
     )
 
 
-def draw_batch(objects: Objects, count: int, *, rng: np.random.Generator) -> Batch:
-    """Random objects under random rotations, uniform in SO(3).
+def packed_grasps(grasps: list[np.ndarray], hand: Hand) -> tuple[torch.Tensor, torch.Tensor]:
+    """Grasps (K_i, 7 + J) of each object as one tensor (O, K, 7 + J), and which places (O, K) are used."""
+    most = max(map(len, grasps), default=1)
+    packed = torch.zeros(len(grasps), most, hand.size)
+    valid = torch.zeros(len(grasps), most, dtype=torch.bool)
+    for row, x in enumerate(grasps):
+        packed[row, : len(x)] = torch.from_numpy(x.astype(np.float32))
+        valid[row, : len(x)] = True
+    packed[..., 3:7] = functional.normalize(packed[..., 3:7], dim=-1)
+    return packed, valid
+
+
+def draw_batch(
+    objects: Objects,
+    count: int,
+    *,
+    rng: np.random.Generator,
+    paper_share: float = 0.0,
+    part: slice = slice(None),
+) -> Batch:
+    """Random objects under random rotations.
 
     Rotating grid and grasps together is the paper's augmentation, from all rotations instead of 27. Since
     any of an object's grasps may be answered, the network is free to always come from the side of the
     grid that suits it; rotating the grid at run time then chooses the side of the object. The rotation
     retries rest on this.
+
+    Args:
+        objects: to draw from.
+        count: grids in the batch.
+        rng: source of randomness.
+        paper_share: share of the grids under one of the paper's 27 rotations; the others are uniform in SO(3).
+        part: of the batch that is made; what is drawn does not depend on it.
     """
-    return make_batch(objects, rng.integers(len(objects), size=count), random_rotations(count, rng=rng))
+    index = rng.integers(len(objects), size=count)
+    rotations = random_rotations(count, rng=rng)
+    of_paper = rng.random(count) < paper_share
+    rotations[of_paper] = rng.choice(paper_rotations(), size=count)[of_paper]
+    return make_batch(objects, index[part], rotations[part])
 
 
 def make_batch(objects: Objects, index: np.ndarray, rotations: np.ndarray) -> Batch:
-    """Grids of objects `index` (B,) under rotations (B, 3, 3)."""
-    pairs = zip(index.tolist(), rotations, strict=True)
-    grids = [occupancy_grid(objects.fields[number], rotation[None]) for number, rotation in pairs]
-    return Batch(torch.from_numpy(index), torch.from_numpy(rotations).float(), torch.cat(grids))
+    """Grids of objects `index` (B,) under rotations (B, 3, 3), made where the objects are."""
+    device = objects.values.device
+    numbers, turns = torch.from_numpy(index), torch.from_numpy(rotations)
+    if device.type == "cpu":
+        pairs = zip(index.tolist(), rotations, strict=True)
+        grids = torch.cat([occupancy_grid(objects.field(n), turn[None]) for n, turn in pairs])
+    else:
+        grids = sampled_grids(objects, numbers.to(device), turns.float().to(device))
+    rotation, quat_wxyz = turns.float().to(device), quat_from_rotation(turns).float().to(device)
+    return Batch(numbers.to(device), rotation, quat_wxyz, grids)
+
+
+def sampled_grids(objects: Objects, index: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
+    """Grids (B, 64, 64, 64) uint8 of objects `index` (B,) under rotations (B, 3, 3), as a GPU makes them.
+
+    The same as `occupancy_grid` gives for one object after the other.
+    """
+    last = objects.values.shape[-1] - 1
+    axis = (torch.arange(GRID_CELLS, device=index.device) - (GRID_CELLS - 1) / 2) * CELL_M
+    centres = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).reshape(-1, 3)
+    points = centres @ rotation  # (B, 64³, 3), each centre turned back into the object frame
+    cells = (points - objects.origin[index][:, None]) / objects.spacing[index][:, None, None]
+    # grid_sample counts from -1 to 1 and wants the fastest axis first
+    places = (cells * (2 / last) - 1).flip(-1).unflatten(1, (GRID_CELLS,) * 3)
+    values = objects.values[index][:, None].float()
+    distance = functional.grid_sample(values, places, padding_mode="border", align_corners=True)[:, 0]
+    within = ((cells >= 0) & (cells <= last)).all(-1).unflatten(1, (GRID_CELLS,) * 3)
+    return ((distance <= 0) & within).to(torch.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,7 +34,7 @@ def grids() -> torch.Tensor:
 
 
 def small_paper(hand: Hand) -> PaperNetwork:
-    return PaperNetwork(hand, channels=2, hidden=(16, 8)).eval()
+    return PaperNetwork(hand, channels=2, hidden=(16, 12, 8)).eval()
 
 
 def test_paper_network_has_the_papers_sizes(hand: Hand) -> None:
@@ -42,10 +43,12 @@ def test_paper_network_has_the_papers_sizes(hand: Hand) -> None:
     shapes = {name: tuple(value.shape) for name, value in network.named_parameters()}
     assert shapes["object_part.0.weight"] == (64, 1, 4, 4, 4)
     assert shapes["object_part.8.weight"] == (64, 64, 4, 4, 4)
-    assert shapes["pose_part.0.weight"] == (21952,)
-    assert shapes["pose_part.2.weight"] == (4096, 21952)
-    assert shapes["pose_part.5.weight"] == (1024, 4096)
-    assert shapes["pose_part.7.weight"] == (25, 1024)
+    assert shapes["pose_part.0.weight"] == (21952, 21952)
+    assert shapes["pose_part.1.weight"] == (21952,)
+    assert shapes["pose_part.3.weight"] == (4096, 21952)
+    assert shapes["pose_part.4.weight"] == (4096,)
+    assert shapes["pose_part.6.weight"] == (1024, 4096)
+    assert shapes["pose_part.8.weight"] == (25, 1024)
 
 
 @pytest.mark.parametrize("kind", ["paper", "compact"])
@@ -83,6 +86,47 @@ def test_save_and_load_give_the_same_answers(tmp_path: Path, hand: Hand, grids: 
     torch.testing.assert_close(
         again(grids), network.eval()(grids), atol=2e-3, rtol=0
     )  # half precision in the file
+
+
+def test_a_file_knows_the_sizes_of_its_network(tmp_path: Path, hand: Hand, grids: torch.Tensor) -> None:
+    network = PaperNetwork(hand, channels=2, hidden=(16, 12, 8), rank=4).eval()
+    save_network(tmp_path / "n.safetensors", network, hand)
+    again = load_network(str(tmp_path / "n.safetensors"), hand)
+    assert again.state_dict()["pose_part.0.0.weight"].shape == (4, 2 * 7**3)
+    torch.testing.assert_close(again(grids), network(grids), atol=2e-3, rtol=0)
+
+
+def test_low_rank_only_where_it_saves_weights(hand: Hand) -> None:
+    with torch.device("meta"):
+        thin = PaperNetwork(hand, rank=128)
+        half = PaperNetwork(hand, rank=700)
+    assert sum(value.numel() for value in thin.parameters()) < 11e6
+    assert isinstance(half.pose_part[3], torch.nn.Sequential)
+    assert isinstance(half.pose_part[6], torch.nn.Sequential)
+    assert isinstance(
+        PaperNetwork(hand, channels=2, hidden=(16, 12, 8), rank=7).pose_part[3], torch.nn.Linear
+    )
+
+
+def test_mixed_precision_gives_poses_in_single_precision(hand: Hand, grids: torch.Tensor) -> None:
+    network = make_network("compact", hand, seed=0).eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        half = network(grids)
+    assert half.dtype == torch.float32
+    assert not torch.equal(half, network(grids))
+    torch.testing.assert_close(half, network(grids), atol=0.02, rtol=0)
+
+
+def test_compact_answers_28_grids_in_time(hand: Hand) -> None:
+    network, many = (
+        make_network("compact", hand, seed=0).eval(),
+        torch.ones(28, 64, 64, 64, dtype=torch.uint8),
+    )
+    with torch.inference_mode():
+        network(many)
+        began = time.process_time()  # of all threads: an upper bound on the time with two free cores
+        network(many)
+    assert time.process_time() - began < 0.25
 
 
 def test_seed_decides_the_weights(hand: Hand) -> None:
@@ -148,6 +192,7 @@ def test_header_tells_what_the_weights_are_for(hand: Hand, tmp_path: Path) -> No
     assert network_header(str(file)) == {
         "hand": "shadow",
         "architecture": "compact",
+        "options": {"channels": [16, 32, 64], "hidden": 512},
         "pose_size": 25,
         "config": {"loss": "l2"},
     }

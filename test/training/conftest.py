@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from made_objects import random_grasps
 
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.shapes import SignedDistanceField, split_of
@@ -13,20 +14,15 @@ from grasp_pose_net.synthesis import GraspDataset, save_dataset
 from grasp_pose_net.training import Objects, make_objects
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prepared fields of a test stay in the test's folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="session")
 def hand() -> Hand:
     return Hand.load("shadow")
-
-
-def random_grasps(hand: Hand, count: int, seed: int) -> np.ndarray:
-    """Pose vectors (count, 25) around an object, unit quaternions, joints within limits."""
-    rng = np.random.default_rng(seed)
-    x = np.zeros((count, hand.size))
-    x[:, :3] = rng.normal(0, 0.05, (count, 3))
-    x[:, 3:7] = rng.normal(size=(count, 4))
-    x[:, 3:7] /= np.linalg.norm(x[:, 3:7], axis=1, keepdims=True)
-    x[:, 7:] = rng.uniform(hand.lower, hand.upper, (count, hand.size - 7))
-    return x
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network
-from grasp_pose_net.training import loop, train
+from grasp_pose_net.training import TrainConfig, loop, train
 from grasp_pose_net.training.card import licences_of
 
 
@@ -20,7 +20,7 @@ def test_train_leaves_weights_and_a_card(
     monkeypatch.setattr(loop, "REPORT_ROTATIONS", 1)
     dataset = write_dataset([f"made/thing_{i}" for i in range(15)])
     (tmp_path / "meshes" / "index.csv").write_text("source,name,licence\nmade,thing_0,free for all\n")
-    report = train(dataset, tmp_path / "meshes", tmp_path / "run", steps=2, seed=4)
+    report = train(dataset, tmp_path / "meshes", tmp_path / "run", config=TrainConfig(steps=2, seed=4))
     assert report["objects"]["train"] + report["objects"]["validation"] + report["objects"]["test"] == 15
     assert json.loads((tmp_path / "run" / "report.json").read_text()) == report
     card = (tmp_path / "run" / "card.md").read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from made_objects import random_grasps
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.hand import Hand, Kinematics
@@ -122,12 +123,12 @@ def test_derivative_of_consistency(seed: int) -> None:
     assert_derivative(lambda x: consistency_loss(x, targets, valid, WEIGHTS), poses(2, seed))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(10))
 def test_derivative_of_collision_and_combined(hand: Hand, objects: Objects, seed: int) -> None:
     kinematics = Kinematics(hand, torch.float64)
     index = torch.tensor([0, 1])
-    near = objects.grasps[index, seed].double()
-    near[:, :3] *= 0.3  # so that points of the hand lie inside
+    near = torch.from_numpy(random_grasps(hand, 2, seed))
+    near[:, :3] += 0.01 - kinematics.contacts(near)[0][:, seed]  # so that this point lies inside
     targets, valid = objects.grasps[index].double(), objects.valid[index]
 
     def collision(x: torch.Tensor) -> torch.Tensor:
@@ -138,3 +139,26 @@ def test_derivative_of_collision_and_combined(hand: Hand, objects: Objects, seed
 
     assert_derivative(collision, near, atol=1e-7)
     assert_derivative(combined, near + 0.05 * poses(2, seed), atol=1e-5)
+
+
+def test_gradcheck_of_every_loss(objects: Objects) -> None:
+    x = poses(3, 0).requires_grad_()
+    targets, valid = torch.stack([poses(4, seed) for seed in (1, 2, 3)]), torch.ones(3, 4, dtype=torch.bool)
+    valid[:, 3] = False
+    points = (
+        torch.rand(2, 30, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 0.1 - 0.05
+    )
+    points.requires_grad_()
+    index = torch.tensor([0, 1])
+
+    def collision(points: torch.Tensor) -> torch.Tensor:
+        return collision_loss(objects.distance(index, points))
+
+    def combined(x: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        return combined_loss(consistency_loss(x, targets, valid, WEIGHTS), collision(points), 0.75, 1000.0)
+
+    assert collision(points) > 0
+    assert torch.autograd.gradcheck(lambda x: l2_loss(x, targets[:, 0], WEIGHTS), x)
+    assert torch.autograd.gradcheck(lambda x: consistency_loss(x, targets, valid, WEIGHTS), x)
+    assert torch.autograd.gradcheck(collision, points)
+    assert torch.autograd.gradcheck(combined, (x, points))

@@ -1,0 +1,120 @@
+"""Fields and grasps of a dataset as one compressed file: the cache of every run, and all that a GPU machine needs.
+
+A sample of a field is one byte: the square root of its depth in cells, so that it is fine at the surface, where the
+grid and the collision loss look. It is wrong by at most 0.08 of a field's cell (0.2 mm at 2.5 mm) within 1.5 cells of the
+surface. Differences along the last axis are stored; they compress to some 43 kB an object at 64³.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from grasp_pose_net.exceptions import GraspPoseNetError
+from grasp_pose_net.hand import Hand
+from grasp_pose_net.training.data import FIELD_CELLS, VALIDATION_SHARE, Objects, load_objects, packed_grasps
+
+FARTHEST_CELLS = 60.0  # where one byte ends; deeper or farther samples do not occur in a cube of 64 cells
+LEVELS = 127
+SIDES = ("train", "validation", "test")
+_FORMAT = 1
+
+
+def prepared_objects(
+    dataset: Path, meshes: Path, hand: Hand, cache: Path | None = None
+) -> dict[str, Objects]:
+    """Objects of a dataset by side, from the cache if they were prepared before; see `load_objects`.
+
+    Args:
+        dataset: file of `synthesize`.
+        meshes: folder of the meshes it was made from.
+        hand: the hand it must have been made for.
+        cache: folder of prepared files; the user's cache folder without.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    key = hashlib.sha256(f"{_FORMAT} {hand.name} {FIELD_CELLS} {VALIDATION_SHARE}".encode())
+    key.update(dataset.read_bytes() if dataset.is_file() else b"")
+    path = (cache or base / "grasp_pose_net") / f"{dataset.stem}-{key.hexdigest()[:16]}.npz"
+    if not path.exists():
+        save_prepared(path, load_objects(dataset, meshes, hand), hand)
+    return load_prepared(path, hand)
+
+
+def save_prepared(path: Path, sides: dict[str, Objects], hand: Hand) -> None:
+    """Write objects of some sides of the split; a reader finds the whole file or none."""
+    objects = list(sides.values())
+    counts = [o.valid.sum(1).numpy() for o in objects]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with temporary.open("wb") as stream:
+        np.savez_compressed(
+            stream,
+            format=_FORMAT,
+            hand=hand.name,
+            names=np.array([name for o in objects for name in o.names]),
+            side=np.repeat(np.array(list(sides)), [len(o) for o in objects]),
+            codes=np.concatenate([_encoded(o.values.numpy(), o.spacing.numpy()) for o in objects]),
+            origin=np.concatenate([o.origin.numpy() for o in objects]),
+            spacing=np.concatenate([o.spacing.numpy() for o in objects]),
+            radius=np.concatenate([o.radius.numpy() for o in objects]),
+            counts=np.concatenate(counts),
+            grasps=np.concatenate([o.grasps[o.valid].numpy() for o in objects]),
+        )
+    os.replace(temporary, path)
+
+
+def load_prepared(path: Path, hand: Hand) -> dict[str, Objects]:
+    """Objects by side: train, validation and test; a side that was not written has none.
+
+    Raises:
+        GraspPoseNetError: no such file, or it is for another hand.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stream:
+            data = {name: stream[name] for name in stream.files}
+        if int(data["format"]) != _FORMAT:
+            raise ValueError(f"format {data['format']}, this version reads {_FORMAT}")
+    except (OSError, KeyError, ValueError, EOFError) as error:
+        raise GraspPoseNetError(f"{path}: no prepared dataset ({error}); prepare it again") from error
+    if str(data["hand"]) != hand.name:
+        raise GraspPoseNetError(
+            f"{path}: asked for grasps of hand {hand.name!r}, found {str(data['hand'])!r}"
+        )
+    grasps = np.split(data["grasps"], np.cumsum(data["counts"])[:-1])
+    return {side: _objects(data, grasps, np.flatnonzero(data["side"] == side), hand) for side in SIDES}
+
+
+def _objects(data: dict[str, np.ndarray], grasps: list[np.ndarray], rows: np.ndarray, hand: Hand) -> Objects:
+    packed, valid = packed_grasps([grasps[row] for row in rows], hand)
+    return Objects(
+        names=tuple(data["names"][rows].tolist()),
+        values=torch.from_numpy(_decoded(data["codes"][rows], data["spacing"][rows])),
+        origin=torch.from_numpy(data["origin"][rows]),
+        spacing=torch.from_numpy(data["spacing"][rows]),
+        radius=torch.from_numpy(data["radius"][rows]),
+        grasps=packed,
+        valid=valid,
+    )
+
+
+def _encoded(values: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Fields (O, R, R, R) [m] as differences of codes, int8; they wrap around, and back when they are summed."""
+    differences = np.empty(values.shape, np.int8)
+    for row, (field, cell) in enumerate(zip(values, spacing, strict=True)):
+        root = np.sqrt(np.minimum(np.abs(field.astype(np.float32)) / cell / FARTHEST_CELLS, 1))
+        codes = np.rint(LEVELS * np.sign(field) * root).astype(np.int8)
+        differences[row] = np.diff(codes, axis=2, prepend=np.int8(0))
+    return differences
+
+
+def _decoded(differences: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Fields (O, R, R, R) float16 [m] of such differences."""
+    values = np.empty(differences.shape, np.float16)
+    for row, (difference, cell) in enumerate(zip(differences, spacing, strict=True)):
+        codes = np.cumsum(difference, axis=2, dtype=np.int8).astype(np.float32) / LEVELS
+        values[row] = np.sign(codes) * codes**2 * FARTHEST_CELLS * cell
+    return values
