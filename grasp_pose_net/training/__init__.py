@@ -1,5 +1,6 @@
 """How a network learns: the paper's losses, batches under random rotations, the loop, and its figures."""
 
+from grasp_pose_net.training.comparison import Evaluation, evaluate
 from grasp_pose_net.training.data import (
     Batch,
     Objects,
@@ -26,6 +27,7 @@ from grasp_pose_net.training.shrink import low_rank
 __all__ = [
     "PAPER_WEIGHTS",
     "Batch",
+    "Evaluation",
     "Objects",
     "PoseWeights",
     "Resources",
@@ -34,6 +36,7 @@ __all__ = [
     "combined_loss",
     "consistency_loss",
     "draw_batch",
+    "evaluate",
     "evaluate_network",
     "l2_loss",
     "load_objects",

@@ -6,75 +6,75 @@ import csv
 import os
 import platform
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-COLUMNS = {
-    "l2": "L2",
-    "consistency": "L_consistency",
-    "combined": "L_combined",
-    "penetrating_points": "points inside",
-    "mean_depth_m": "mean depth [m]",
-    "surface_distance_m": "mean distance to the surface [m]",
-}
+from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.training.tables import FIGURES, SIDES, table
+
+UNKNOWN = "not recorded"
+COLUMNS = {"source", "name", "licence"}  # of a table of licences
 
 
-def licences_of(meshes: Path, names: list[str]) -> list[str]:
-    """One line for each source of objects: how many there are, and their licence.
+def licences_of(meshes: Path, names: Sequence[str], licences: Path | None = None) -> list[str]:
+    """One line for each source and licence of objects: how many there are.
 
     Args:
-        meshes: folder of the meshes; its `index.csv` (columns source, name, licence) tells licences, if any.
+        meshes: folder of the meshes; its `index.csv` tells licences, if there is one.
         names: "source/name" of the objects.
+        licences: CSV with the columns source, name and licence to take instead.
+
+    Raises:
+        ConfigError: the table is missing or lacks a column.
     """
-    licence: dict[str, str] = {}
-    if (meshes / "index.csv").is_file():
-        with (meshes / "index.csv").open(newline="") as stream:
-            licence = {row["source"]: row["licence"] for row in csv.DictReader(stream)}
-    counts = sorted(Counter(name.split("/")[0] for name in names).items())
-    return [
-        f"{source}: {count} objects; {licence.get(source, 'licence not known')}" for source, count in counts
-    ]
+    file = licences or meshes / "index.csv"
+    known: dict[str, str] = {}
+    if licences is not None or file.is_file():
+        known = _licence_table(file)
+    counts = Counter((name.split("/")[0], known.get(name, "licence not known")) for name in names)
+    return [f"{source}: {_objects(count)}; {licence}" for (source, licence), count in sorted(counts.items())]
 
 
 def model_card(report: dict[str, Any]) -> str:
-    """Markdown text of the card.
+    """Markdown text of the card; what a report does not say is told as not recorded.
 
     Args:
-        report: of a training run, with its configuration, data, time and figures.
+        report: of a training run, with its configuration, data, time and figures; of an evaluation also
+            "baseline", figures without a network by side, and "evaluated_on", in words.
     """
-    config, sides = report["config"], report["figures"]
+    config = report["config"]
     weights = ", ".join(f"{name} {value:g}" for name, value in config["weights"].items())
+    data = report.get("dataset") or {"name": UNKNOWN, "sha256": UNKNOWN}
+    architecture = report.get("architecture", config.get("network", UNKNOWN))
     lines = [
-        f"# {report['hand']}, {config['network']}",
+        f"# {report['hand']}, {architecture}, {config['loss']} loss, seed {config['seed']}",
         "",
-        f"Network `{config['network']}` for the hand `{report['hand']}`: occupancy grid in, pose vector out.",
+        f"Network `{architecture}` for the hand `{report['hand']}`: occupancy grid in, pose vector out.",
         "",
         "## Data",
         "",
         *[f"- {line}" for line in report["sources"]],
-        f"- Objects: {_counts(report['objects'])}; grasps: {_counts(report['grasps'])}.",
+        f"- Objects: {_counts(report.get('objects'))}; grasps: {_counts(report.get('grasps'))}.",
+        f"- Dataset: `{data['name']}`, SHA-256 {data['sha256'][:16]}.",
         "- Split by object, by a hash of its name (`shapes/split.py`); validation objects are held out of",
-        "  the training side.",
+        "  the training side. Nothing is trained on or chosen by test objects.",
         "",
         "## Training",
         "",
-        f"- `{report['command']}`",
+        f"- Command: `{report.get('command', UNKNOWN)}`; commit {report.get('commit', UNKNOWN)}.",
         f"- Loss {config['loss']}, β {config['beta']}, collision {config['collision_per_m2']:g} per m²;",
         f"  residual weights: {weights}.",
-        f"- Adam, learning rate {config['learning_rate']:g} falling to 0 (half a cosine),",
-        f"  batch {config['batch']}, {config['steps']} steps, seed {config['seed']}; the checkpoint with the",
-        "  least L_consistency on validation objects is kept.",
-        f"- {report['hours']:.2f} hours on {report['machine']}.",
+        f"- Adam, learning rate {_value(config, 'learning_rate')}, batch {_value(config, 'batch')}, "
+        f"{_value(config, 'steps')} steps, seed {config['seed']}; the",
+        f"  checkpoint with the least L_consistency on validation objects is kept (step {_value(report, 'step')}).",
+        f"- {_value(report, 'hours')} hours on {report.get('machine', UNKNOWN)}.",
         "",
         "## Figures",
         "",
-        f"Straight from the network, unrefined; {report['rotations']} random rotations of each object.",
-        "",
-        f"| objects | {' | '.join(COLUMNS.values())} |",
-        "|---|" + "---|" * len(COLUMNS),
-        *[f"| {side} | {' | '.join(f'{row[key]:.4g}' for key in COLUMNS)} |" for side, row in sides.items()],
+        *_figures(report),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def machine() -> str:
@@ -90,5 +90,57 @@ def machine() -> str:
     return f"{platform.system()}, {processor}, {os.cpu_count()} cores"
 
 
-def _counts(by_side: dict[str, int]) -> str:
-    return ", ".join(f"{count} {side}" for side, count in by_side.items())
+def _figures(report: dict[str, Any]) -> list[str]:
+    """Every figure as a row, train beside test, and how much worse test is."""
+    figures = report["figures"]
+    baseline = report.get("baseline", {}).get("test", {})
+    sides = [side for side in SIDES if side in figures]
+    rows = []
+    for name, (title, factor) in FIGURES.items():
+        values = {side: factor * figures[side][name] for side in sides if name in figures[side]}
+        if values:
+            gap = f"{values['test'] / values['train']:.3g}" if _has_gap(values) else ""
+            other = f"{factor * baseline[name]:.4g}" if name in baseline else ""
+            rows.append([title, *(f"{values[s]:.4g}" if s in values else "" for s in sides), gap, other])
+    head = ["figure", *sides, "test / train"] + (["no network: test"] if baseline else [])
+    lines = [
+        f"Unrefined unless said; {report['rotations']} rotations of each object"
+        f"{'; ' + report['evaluated_on'] if 'evaluated_on' in report else ''}.",
+        "",
+    ]
+    return [
+        *lines,
+        *table(head, [row[: len(head)] for row in rows]),
+    ]  # without a baseline, without its column
+
+
+def _objects(count: int) -> str:
+    return f"{count} object" if count == 1 else f"{count} objects"
+
+
+def _has_gap(values: dict[str, float]) -> bool:
+    return "test" in values and values.get("train", 0.0) > 0.0
+
+
+def _licence_table(file: Path) -> dict[str, str]:
+    """Licence of each "source/name"."""
+    if not file.is_file():
+        raise ConfigError(f"{file}: asked for a table of licences, found no such file")
+    with file.open(newline="") as stream:
+        reader = csv.DictReader(stream)
+        missing = COLUMNS - set(reader.fieldnames or ())
+        if missing:
+            raise ConfigError(
+                f"{file}: expected the columns {', '.join(sorted(COLUMNS))}, found none called "
+                f"{', '.join(sorted(missing))}"
+            )
+        return {f"{row['source']}/{row['name']}": row["licence"] for row in reader}
+
+
+def _value(entries: dict[str, Any], key: str) -> str:
+    value = entries.get(key)
+    return UNKNOWN if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _counts(by_side: dict[str, int] | None) -> str:
+    return UNKNOWN if by_side is None else ", ".join(f"{count} {side}" for side, count in by_side.items())

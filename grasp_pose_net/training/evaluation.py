@@ -1,15 +1,20 @@
-"""Residuals and penetration of a network on a set of objects: the paper's figures for ours."""
+"""Residuals, penetration and quality of a network's grasps on a set of objects: the paper's figures for ours."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import nn
 
-from grasp_pose_net.hand import Kinematics
-from grasp_pose_net.shapes import random_rotations
+from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.quality import contacts, epsilon_batch, penetration
+from grasp_pose_net.refinement import Refinement, refine
+from grasp_pose_net.shapes import SignedDistanceField, random_rotations
 from grasp_pose_net.training.data import Batch, Objects, make_batch
 from grasp_pose_net.training.losses import (
+    PAPER_WEIGHTS,
     PoseWeights,
     collision_loss,
     combined_loss,
@@ -18,6 +23,26 @@ from grasp_pose_net.training.losses import (
 )
 
 BATCH = 32
+GOOD_EPSILON = 0.05  # what the planner offers at least (`PlannerConfig.min_epsilon`)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """What a residual is counted in; figures compare only where this is the same.
+
+    Attributes:
+        weights: of position, quaternion and joints.
+        beta: share of the consistency loss in the combined one.
+        collision_per_m2: weight of the collision loss in it.
+    """
+
+    weights: PoseWeights = field(default_factory=PoseWeights)
+    beta: float = 0.75
+    collision_per_m2: float = 1000.0
+
+
+# squared metres, quaternion parts and radians added as they are
+PAPER_MEASURE = Measure(weights=PAPER_WEIGHTS, collision_per_m2=1.0)
 
 
 def losses_of(
@@ -42,6 +67,70 @@ def losses_of(
     }
 
 
+def residuals(
+    objects: Objects, batch: Batch, x: torch.Tensor, kinematics: Kinematics, measure: Measure
+) -> dict[str, float]:
+    """Means of every loss over a batch, "combined" among them; arguments as `losses_of`."""
+    losses = losses_of(objects, batch, x, kinematics, measure.weights)
+    combined = combined_loss(
+        losses["consistency"], losses["collision"], measure.beta, measure.collision_per_m2
+    )
+    return {name: float(value) for name, value in {**losses, "combined": combined}.items()}
+
+
+def depths(objects: Objects, batch: Batch, x: torch.Tensor, kinematics: Kinematics) -> dict[str, float]:
+    """Where the hand's contact points are, means over a batch; arguments as `losses_of`.
+
+    Returns:
+        "penetrating_points", how many are inside; "mean_depth_m" of those, 0 where none is; "total_depth_m",
+        the sum of their depths; "surface_distance_m", the mean distance of all points to the surface.
+    """
+    distance = objects.distance(batch.index, kinematics.contacts(batch.to_object_frame(x))[0])
+    inside = (distance < 0).sum(1)
+    total = (-distance).clamp(min=0).sum(1)
+    return {
+        "penetrating_points": float(inside.double().mean()),
+        "mean_depth_m": float((total / inside.clamp(min=1)).mean()),
+        "total_depth_m": float(total.mean()),
+        "surface_distance_m": float(distance.abs().mean()),
+    }
+
+
+def refined_figures(
+    hand: Hand, kinematics: Kinematics, distance: SignedDistanceField, x: np.ndarray
+) -> dict[str, float]:
+    """What run-time refinement makes of the candidates of one object.
+
+    A candidate is good where nothing is deeper than the planner's tolerance and ε is `GOOD_EPSILON` or more.
+
+    Args:
+        hand: the hand.
+        kinematics: of the hand.
+        distance: the object's field.
+        x: (R, 7 + J) candidates, object frame.
+
+    Returns:
+        Over all candidates, dropped ones among them, "refined_points" inside and "refined_depth_m", their
+        mean depth; "good_share" of the candidates; "best_epsilon" of those that nothing penetrates, 0
+        without any; "object_good" and "first_good", 1 where any, or the first one, is good.
+    """
+    tolerance_m = Refinement().tolerance_m
+    refined = refine(hand, distance, x)
+    pose = torch.as_tensor(refined.x, dtype=torch.float32)
+    depth = penetration(hand, kinematics, distance, pose)
+    epsilon = epsilon_batch(contacts(hand, kinematics, distance, pose), distance.radius).numpy()
+    free = refined.ok & (depth.hand_penetration_m.numpy() <= tolerance_m)
+    good = free & (epsilon >= GOOD_EPSILON)
+    return {
+        "refined_points": float(depth.penetrating_points.double().mean()),
+        "refined_depth_m": float(depth.mean_depth_m.mean()),
+        "good_share": float(good.mean()),
+        "best_epsilon": float(np.where(free, epsilon, 0.0).max()),
+        "object_good": float(good.any()),
+        "first_good": float(good[0]),
+    }
+
+
 def evaluate_network(
     network: nn.Module,
     objects: Objects,
@@ -55,7 +144,7 @@ def evaluate_network(
     """Mean figures over all objects, each under the same fixed random rotations.
 
     Args:
-        network: to evaluate; left in the mode it was in.
+        network: to evaluate, on any device; left in the mode it was in.
         objects: to evaluate on.
         kinematics: of the hand.
         weights: of the parts of the residual.
@@ -64,11 +153,10 @@ def evaluate_network(
         rotations: how many for each object.
 
     Returns:
-        "l2", "consistency", "collision" [m²] and "combined" residuals, "penetrating_points" of the hand's
-        contact points, their "mean_depth_m", and "surface_distance_m", the mean distance of all of them
-        to the surface.
+        What `residuals` and `depths` give.
     """
-    was_training = network.training
+    measure = Measure(weights=weights, beta=beta, collision_per_m2=collision_per_m2)
+    was_training, device = network.training, next(network.parameters()).device
     network.eval()
     index = np.repeat(np.arange(len(objects)), rotations)
     turns = random_rotations(len(index), rng=np.random.default_rng(0))
@@ -76,27 +164,10 @@ def evaluate_network(
     with torch.inference_mode():
         for first in range(0, len(index), BATCH):
             batch = make_batch(objects, index[first : first + BATCH], turns[first : first + BATCH])
-            x = network(batch.grids)
-            figures = losses_of(objects, batch, x, kinematics, weights) | _depths(
-                objects, batch, x, kinematics
-            )
+            x = network(batch.grids.to(device)).float().to(batch.grids.device)
+            figures = residuals(objects, batch, x, kinematics, measure)
+            figures |= depths(objects, batch, x, kinematics)
             for name, value in figures.items():
-                sums[name] = sums.get(name, 0.0) + float(value) * len(x)
+                sums[name] = sums.get(name, 0.0) + value * len(x)
     network.train(was_training)
-    means = {name: value / len(index) for name, value in sums.items()}
-    consistency, collision = torch.tensor(means["consistency"]), torch.tensor(means["collision"])
-    return means | {"combined": float(combined_loss(consistency, collision, beta, collision_per_m2))}
-
-
-def _depths(
-    objects: Objects, batch: Batch, x: torch.Tensor, kinematics: Kinematics
-) -> dict[str, torch.Tensor]:
-    """Penetration and distance of the contact points, means over the batch."""
-    distance = objects.distance(batch.index, kinematics.contacts(batch.to_object_frame(x))[0])
-    inside = distance < 0
-    depth = (-distance).clamp(min=0).sum(1) / inside.sum(1).clamp(min=1)
-    return {
-        "penetrating_points": inside.sum(1).double().mean(),
-        "mean_depth_m": depth.mean(),
-        "surface_distance_m": distance.abs().mean(),
-    }
+    return {name: value / len(index) for name, value in sums.items()}

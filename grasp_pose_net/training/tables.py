@@ -1,0 +1,259 @@
+"""The report of an evaluation as Markdown, the paper's figures beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from grasp_pose_net.training.evaluation import GOOD_EPSILON
+from grasp_pose_net.training.summary import (
+    PAPER_CHANGE,
+    PAPER_PENETRATION,
+    PAPER_TABLE_1,
+    PAPER_TABLE_2,
+    Entry,
+)
+
+SIDES = ("test", "train", "validation")
+LOSS_NAMES = {"l2": "L2", "consistency": "L_consistency", "combined": "L_combined"}
+# name and unit of every figure, and by how much it is multiplied
+FIGURES = {
+    **{key: (name, 1.0) for key, name in LOSS_NAMES.items()},
+    **{f"paper_{key}": (f"{name}, plain units", 1.0) for key, name in LOSS_NAMES.items()},
+    "penetrating_points": ("contact points inside", 1.0),
+    "mean_depth_m": ("their mean depth [mm]", 1000.0),
+    "total_depth_m": ("depth of all together [mm]", 1000.0),
+    "surface_distance_m": ("mean distance of contact points to the surface [mm]", 1000.0),
+    "refined_points": ("points inside, refined", 1.0),
+    "refined_depth_m": ("their mean depth, refined [mm]", 1000.0),
+    "good_share": (f"good candidates, refined (ε ≥ {GOOD_EPSILON:g}) [%]", 100.0),
+    "object_good": ("objects with a good candidate [%]", 100.0),
+    "first_good": ("good candidate of the object as it stands [%]", 100.0),
+    "best_epsilon": ("best ε of an object", 1.0),
+}
+
+
+def evaluation_text(report: Entry) -> str:
+    """Markdown of a report of `evaluate`."""
+    parts = [
+        ["# Evaluation", ""],
+        _conditions(report),
+        _table_1(report),
+        *(_table_2(report, group, plain) for group in _groups(report) for plain in (False, True)),
+        _penetration(report),
+        _change(report),
+        _quality(report),
+        ratio_lines(report),
+    ]
+    return "\n".join(line for part in parts for line in part).rstrip() + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table and an empty one."""
+    lines = [head, ["---"] * len(head), *rows]
+    return [*("| " + " | ".join(line) + " |" for line in lines), ""]
+
+
+def spread_text(value: Entry, factor: float = 1.0) -> str:
+    """Mean, and the range and standard deviation over seeds, if several."""
+    mean, low, high, std = (factor * value[key] for key in ("mean", "min", "max", "std"))
+    if len(value["values"]) == 1:
+        return f"{mean:.4g}"
+    return f"{mean:.4g} ({low:.3g}–{high:.3g}, σ {std:.2g})"
+
+
+def _conditions(report: Entry) -> list[str]:
+    config, measure = report["config"], report["measure"]
+    weights = ", ".join(f"{name} {value:g}" for name, value in measure["weights"].items())
+    lines = [
+        f"- {hand}: `{data['dataset']}` (SHA-256 {data['dataset_sha256'][:16]}); objects: "
+        f"{_counts(data['objects'])}; refined: {_counts(data['refined'])}."
+        for hand, data in report["hands"].items()
+    ]
+    lines += [
+        f"- {config['rotations']} grids of each object, seed {config['seed']}. Residuals and penetration are "
+        "means over the first 27 (the paper's rotations), then over objects; where a kind was trained with "
+        "several seeds: mean (least–most, σ standard deviation).",
+        f"- Residuals are the training losses: {weights}; β {measure['beta']:g}, collision "
+        f"{measure['collision_per_m2']:g} per m². In plain units metres, quaternion parts and radians count "
+        "as they are, as in the paper's formulas.",
+        "- L2 compares with the first grasp of the object, L_consistency with the nearest.",
+        f"- {report['hours']:.2f} hours on {report['machine']}; commit {report['commit'][:12]}.",
+    ]
+    others = [network["name"] for network in report["networks"] if network["same_dataset"] is False]
+    if others:
+        lines.append(f"- Trained on another version of the dataset: {', '.join(others)}.")
+    return [*lines, ""]
+
+
+def _counts(by_side: dict[str, int]) -> str:
+    return ", ".join(f"{count} {side}" for side, count in by_side.items())
+
+
+def _groups(report: Entry) -> list[dict[str, Any]]:
+    """Hand, architecture and training objects of each set of kinds that belong in one table."""
+    keys = ("hand", "architecture", "training_objects")
+    groups = {tuple(kind[key] for key in keys): None for kind in report["kinds"]}
+    return [dict(zip(keys, group, strict=True)) for group in groups]
+
+
+def _of_group(report: Entry, group: dict[str, Any]) -> list[Entry]:
+    """Its kinds, in the order of the paper's rows."""
+    kinds = [k for k in report["kinds"] if all(k[key] == value for key, value in group.items())]
+    return sorted(kinds, key=lambda kind: list(LOSS_NAMES).index(kind["loss"]))
+
+
+def _named(group: dict[str, Any]) -> str:
+    count = group["training_objects"]
+    return f"{group['hand']}, {group['architecture']}" + (f", {count} objects" if count is not None else "")
+
+
+def _cell(kind: Entry, side: str, figure: str) -> str:
+    value = kind["figures"].get(side, {}).get(figure)
+    return "" if value is None else spread_text(value, FIGURES[figure][1])
+
+
+def _gap(kind: Entry, figure: str) -> str:
+    """Test over train, the gap of generalisation."""
+    means = [kind["figures"].get(side, {}).get(figure, {}).get("mean") for side in ("test", "train")]
+    return f"{means[0] / means[1]:.3g}" if means[0] is not None and means[1] else ""
+
+
+def _table_1(report: Entry) -> list[str]:
+    rows = []
+    for kind in report["kinds"]:
+        if kind["loss"] == "l2":
+            paper = PAPER_TABLE_1.get(kind["hand"], {})
+            for figure in ("l2", "paper_l2"):
+                rows.append(
+                    [
+                        f"{_named(kind)}{', plain units' if figure == 'paper_l2' else ''}",
+                        *(_cell(kind, side, figure) for side in ("test", "train")),
+                        _gap(kind, figure),
+                        *(f"{paper[side]:g}" if side in paper else "" for side in ("test", "train")),
+                    ]
+                )
+    head = ["hand, network", "test", "train", "test / train", "paper: test", "paper: train"]
+    return ["## Table I: residual of the plain L2 loss", "", *(table(head, rows) if rows else _none("l2"))]
+
+
+def _table_2(report: Entry, group: dict[str, Any], plain: bool) -> list[str]:
+    prefix = "paper_" if plain else ""
+    rows = []
+    for kind in _of_group(report, group):
+        for side in SIDES:
+            if side in kind["figures"]:
+                cells = [_cell(kind, side, prefix + loss) for loss in LOSS_NAMES]
+                rows.append([LOSS_NAMES[kind["loss"]], side, *cells])
+        gaps = [_gap(kind, prefix + loss) for loss in LOSS_NAMES]
+        rows.append([LOSS_NAMES[kind["loss"]], "test / train", *gaps])
+        if group["hand"] == "shadow":
+            paper = [f"{PAPER_TABLE_2[kind['loss']][loss]:g}" for loss in LOSS_NAMES]
+            rows.append([LOSS_NAMES[kind["loss"]], "paper: test", *paper])
+    units = " in plain units" if plain else ""
+    title = f"## Table II: residuals{units}, {_named(group)}"
+    return [title, "", *table(["trained with", "objects", *LOSS_NAMES.values()], rows)]
+
+
+def _penetration(report: Entry) -> list[str]:
+    figures = ("penetrating_points", "mean_depth_m", "total_depth_m", "refined_points", "refined_depth_m")
+    rows = []
+    for group in _groups(report):
+        points = report["hands"][group["hand"]]["contact_points"]
+        for kind in _of_group(report, group):
+            name = [f"{_named(group)} ({points} points)", LOSS_NAMES[kind["loss"]]]
+            rows += [
+                [*name, side, *(_cell(kind, side, figure) for figure in figures)]
+                for side in SIDES
+                if side in kind["figures"]
+            ]
+            paper = PAPER_PENETRATION.get(kind["loss"]) if group["hand"] == "shadow" else None
+            if paper:
+                cells = [f"{paper[f] * FIGURES[f][1]:g}" if f in paper else "" for f in figures]
+                rows.append([*name, "paper: test", *cells])
+    head = ["hand, network", "trained with", "objects", *(FIGURES[figure][0] for figure in figures)]
+    return [
+        "## Penetration of the hand's contact points",
+        "",
+        "The paper gives one depth and does not say whether it is of one point or of all together; it "
+        "stands in both columns. After refinement all candidates count, also those that are then dropped.",
+        "",
+        *table(head, rows),
+    ]
+
+
+def _change(report: Entry) -> list[str]:
+    rows = [
+        [
+            _named(entry),
+            side,
+            *(spread_text(entry["figures"][side][key], 100.0) for key in ("change", "paper_change")),
+            ", ".join(map(str, entry["seeds"])),
+        ]
+        for entry in report["change"]
+        for side in SIDES
+        if side in entry["figures"]
+    ]
+    head = ["hand, network", "objects", "weighted [%]", "plain units [%]", "seeds"]
+    return [
+        "## Change of the pose by the collision loss",
+        "",
+        "‖f_combined(o) - f_consistency(o)‖ / ‖f_consistency(o)‖ of networks with the same seed, mean over "
+        "grids and objects; the norm is weighted as the training loss is, or not at all. "
+        f"Paper: {100 * PAPER_CHANGE:g} %.",
+        "",
+        *(table(head, rows) if rows else _none("consistency and combined, of the same seed,")),
+    ]
+
+
+def _quality(report: Entry) -> list[str]:
+    figures = ("good_share", "object_good", "first_good", "best_epsilon")
+    rows = []
+    for group in _groups(report):
+        for kind in _of_group(report, group):
+            rows += [
+                [_named(group), LOSS_NAMES[kind["loss"]], side, *cells]
+                for side in SIDES
+                if any(cells := [_cell(kind, side, figure) for figure in figures])
+            ]
+    for entry in report["baseline"]:
+        rows += [
+            [entry["hand"], "none: sampled", side, *(f"{FIGURES[f][1] * own[f]:.4g}" for f in figures)]
+            for side in SIDES
+            if (own := entry["figures"].get(side))
+        ]
+    head = ["hand, network", "trained with", "objects", *(FIGURES[figure][0] for figure in figures)]
+    return [
+        "## Grasps after refinement",
+        "",
+        f"{report['config']['rotations']} candidates of each object, refined as at run time; `sampled` draws "
+        "as many around the object. Good: nothing deeper than 1 mm in object or hand.",
+        "",
+        *table(head, rows),
+    ]
+
+
+def ratio_lines(report: Entry) -> list[str]:
+    """The ratios that the paper is measured by, ours and the paper's."""
+    rows = []
+    for ratio in report["ratios"]:
+        over, under = ratio["over"], ratio["under"]
+        differs = "hand" if over["hand"] != under["hand"] else "loss"
+        values = [value for value in ratio["by_seed"].values() if value is not None]
+        seeds = f" ({min(values):.3g}–{max(values):.3g})" if len(values) > 1 else ""
+        rows.append(
+            [
+                f"{FIGURES[ratio['figure']][0]}: {over[differs]} / {under[differs]}",
+                _named(over),
+                "no value" if ratio["value"] is None else f"{ratio['value']:.3g}{seeds}",
+                f"{ratio['paper']:.3g}",
+                ratio["asked"],
+                {True: "yes", False: "no", None: ""}[ratio["met"]],
+            ]
+        )
+    head = ["test objects", "network", "ours (seeds)", "paper", "asked", "met"]
+    return ["## Ratios", "", *(table(head, rows) if rows else _none("at least two losses, or two hands,"))]
+
+
+def _none(what: str) -> list[str]:
+    return [f"No networks trained with {what} were given.", ""]

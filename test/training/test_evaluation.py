@@ -1,0 +1,87 @@
+"""Figures of a network's answers, against a direct computation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from made_objects import random_grasps
+from scipy.spatial.transform import Rotation
+
+from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.quality import penetration
+from grasp_pose_net.refinement import refine_and_rank
+from grasp_pose_net.shapes import random_rotations, rotate_pose
+from grasp_pose_net.synthesis import draw_starts
+from grasp_pose_net.training import Objects, make_batch
+from grasp_pose_net.training.evaluation import PAPER_MEASURE, Measure, depths, refined_figures, residuals
+
+
+def residual_by_hand(x: np.ndarray, rotation: np.ndarray, target: np.ndarray, measure: Measure) -> float:
+    """Residual of one answer in the frame of a grid to one grasp in the object frame, from angles."""
+    weights = measure.weights
+    turn = rotation.T @ Rotation.from_quat(x[[4, 5, 6, 3]]).as_matrix()
+    angle = (Rotation.from_matrix(turn).inv() * Rotation.from_quat(target[[4, 5, 6, 3]])).magnitude()
+    return float(
+        weights.position_per_m2 * ((rotation.T @ x[:3] - target[:3]) ** 2).sum()
+        + weights.quaternion * 2 * (1 - np.cos(angle / 2))
+        + weights.joints_per_rad2 * ((x[7:] - target[7:]) ** 2).sum()
+    )
+
+
+@pytest.mark.parametrize("measure", [Measure(), PAPER_MEASURE, Measure(beta=0.2, collision_per_m2=7.0)])
+def test_residuals_are_the_training_losses_by_hand(objects: Objects, hand: Hand, measure: Measure) -> None:
+    index, rotations = np.array([0, 1, 0]), random_rotations(3, rng=np.random.default_rng(0))
+    batch = make_batch(objects, index, rotations)
+    x = random_grasps(hand, 3, 8)
+    x[:, :3] *= 0.5
+    kinematics = Kinematics(hand)
+    found = residuals(objects, batch, torch.from_numpy(x).float(), kinematics, measure)
+    rows = []
+    for number, rotation, answer in zip(index, rotations, x, strict=True):
+        targets = objects.grasps[number][objects.valid[number]].double().numpy()
+        own = [residual_by_hand(answer, rotation, target, measure) for target in targets]
+        pose = rotate_pose(torch.from_numpy(answer), torch.from_numpy(rotation.T))[None].float()
+        distance = objects.field(number).distance(kinematics.contacts(pose)[0]).numpy()
+        collision = (np.minimum(distance, 0) ** 2).sum()
+        combined = measure.beta * min(own) + (1 - measure.beta) * measure.collision_per_m2 * collision
+        rows.append({"l2": own[0], "consistency": min(own), "collision": collision, "combined": combined})
+    assert found == pytest.approx({name: np.mean([row[name] for row in rows]) for name in rows[0]}, rel=1e-4)
+    assert found["collision"] > 0
+
+
+def test_depths_are_those_of_the_protocol(objects: Objects, hand: Hand) -> None:
+    rotations = random_rotations(6, rng=np.random.default_rng(1))
+    x = torch.from_numpy(random_grasps(hand, 6, 2)).float()
+    x[:, :3] *= 0.5
+    batch, kinematics = make_batch(objects, np.zeros(6, np.int64), rotations), Kinematics(hand)
+    found = depths(objects, batch, x, kinematics)
+    known = penetration(hand, kinematics, objects.field(0), batch.to_object_frame(x))
+    assert found["penetrating_points"] == pytest.approx(known.penetrating_points.double().mean().item())
+    assert found["mean_depth_m"] == pytest.approx(known.mean_depth_m.mean().item(), rel=1e-4)
+    total = (known.penetrating_points * known.mean_depth_m).mean().item()
+    assert found["total_depth_m"] == pytest.approx(total, rel=1e-4)
+    assert 0 < found["mean_depth_m"] < found["total_depth_m"]
+
+
+def test_refined_figures_are_what_the_planner_would_offer(objects: Objects, hand: Hand) -> None:
+    field, rng = objects.field(1), np.random.default_rng(0)
+    ball = field_mesh(objects)
+    x = np.concatenate([random_grasps(hand, 3, 5), draw_starts(hand, ball, field, 5, rng=rng)])
+    found = refined_figures(hand, Kinematics(hand), field, x)
+    ranked = refine_and_rank(hand, field, x)
+    good = ranked.index[ranked.epsilon >= 0.05]
+    assert 0 < len(good) < len(x)
+    assert found["best_epsilon"] == pytest.approx(ranked.epsilon.max())
+    assert found["good_share"] == pytest.approx(len(good) / len(x))
+    assert (found["object_good"], found["first_good"]) == (1.0, float(0 in good))
+    first = refined_figures(hand, Kinematics(hand), field, x[[good[0]]])
+    assert (first["object_good"], first["first_good"], first["good_share"]) == (1.0, 1.0, 1.0)
+
+
+def field_mesh(objects: Objects):
+    """The ball among the objects."""
+    import trimesh
+
+    assert objects.names[1] == "made/ball"
+    return trimesh.creation.icosphere(radius=0.04)
