@@ -284,6 +284,8 @@ def step(
 def _start(out: Path, hand: Hand, config: TrainConfig, device: torch.device) -> Run:
     """A new run, or the one in the folder."""
     network = _first_network(hand, config).to(device)
+    if device.type == "cuda":  # the layout that its matrix units take convolutions in
+        network = network.to(memory_format=torch.channels_last_3d)
     adam = torch.optim.Adam(
         network.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), fused=device.type == "cuda"
     )
