@@ -57,6 +57,11 @@ def robot_srdf(name: str = "ur10_shadow") -> str:
     return _existing(share_dir() / "models" / "robots" / name / f"{name}.srdf").read_text()
 
 
+def robot_config_file(name: str, file: str) -> Path:
+    """Path of a file of ``models/robots/<name>/config``, MoveIt's configuration of the robot."""
+    return _existing(share_dir() / "models" / "robots" / name / "config" / file)
+
+
 def expand_xacro(path: Path) -> str:
     """URDF text of a xacro (or plain URDF) file.
 

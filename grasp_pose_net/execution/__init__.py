@@ -4,6 +4,10 @@ from grasp_pose_net.execution.chain import Chain
 from grasp_pose_net.execution.collision import CollisionChecker, hand_checker, scene_checker
 from grasp_pose_net.execution.grasp_motion import ArmPath, GraspMotion, PickGrasp
 from grasp_pose_net.execution.lines import line_poses, shake
+from grasp_pose_net.execution.moveit_config import moveit_parameters, moveit_problem
+from grasp_pose_net.execution.moveit_controllers import MoveItControllers
+from grasp_pose_net.execution.moveit_planner import MoveItPlanner
+from grasp_pose_net.execution.moveit_session import MoveItSession
 from grasp_pose_net.execution.ompl_planner import OmplPlanner
 from grasp_pose_net.execution.pickup import Pickup
 from grasp_pose_net.execution.planner import MotionConfig, MotionPlanner
@@ -39,6 +43,9 @@ __all__ = [
     "MotionConfig",
     "MotionLimits",
     "MotionPlanner",
+    "MoveItControllers",
+    "MoveItPlanner",
+    "MoveItSession",
     "OmplPlanner",
     "PickGrasp",
     "Pickup",
@@ -55,6 +62,8 @@ __all__ = [
     "check_limits",
     "hand_checker",
     "line_poses",
+    "moveit_parameters",
+    "moveit_problem",
     "scene_checker",
     "shake",
     "smooth_move",

@@ -80,6 +80,7 @@ class Pickup:
             PlanningError: target or support is not in the scene.
         """
         began = time.perf_counter()
+        self._planner.show(scene)
         try:
             start = self.measured()
             plan = self._plan_first(grasps, scene, target, supports, start, cancelled)
@@ -149,6 +150,8 @@ class Pickup:
             try:
                 return self._plan(grasp, motion, start)
             except PlanningFailed as failure:
+                if failure.problem is Problem.CANCELLED:
+                    raise
                 failures.append((grasp.name, failure))
         reasons = "; ".join(f"{name}: {failure}" for name, failure in failures)
         raise PlanningFailed(failures[0][1].problem, f"none of {len(grasps)} grasps can be done ({reasons})")
@@ -160,6 +163,8 @@ class Pickup:
             try:
                 return self._plan_path(grasp, motion, path, start)
             except PlanningFailed as error:
+                if error.problem is Problem.CANCELLED:
+                    raise
                 failure = failure or error
         raise failure or PlanningFailed(Problem.NO_PATH, "no way of the arm is left")
 
@@ -181,7 +186,10 @@ class Pickup:
                 Step(APPROACH, approach),
                 Step(CLOSE, self._hand_move(grasp.pre_grasp, grasp.grasp), may_stop_short=True),
                 Step(
-                    SQUEEZE, self._hand_move(grasp.grasp, grasp.squeeze, grasp.efforts), may_stop_short=True
+                    SQUEEZE,
+                    self._hand_move(grasp.grasp, grasp.squeeze, grasp.efforts),
+                    may_stop_short=True,
+                    shown=lift_scene,
                 ),
                 Step(LIFT, lift),
             ),
@@ -223,6 +231,8 @@ class Pickup:
                 text = f"{stage} failed. {failure}. {self.whereabouts(plan.grasp)}"
                 return PickupResult(failure.problem, stage, text, plan.grasp, tuple(done))
             done.append(step)
+            if step.shown:
+                self._planner.show(step.shown)
         text = f"lifted with {plan.grasp.name}. {self.whereabouts(plan.grasp)}"
         return PickupResult(None, stage, text, plan.grasp, tuple(done))
 

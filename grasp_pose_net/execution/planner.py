@@ -1,4 +1,4 @@
-"""What every motion planner of the arm can do; OMPL stands behind it, and MoveIt will."""
+"""What every motion planner of the arm can do; OMPL and MoveIt stand behind it."""
 
 from __future__ import annotations
 
@@ -108,3 +108,6 @@ class MotionPlanner(ABC):
         Raises:
             PlanningFailed: the line leaves the arm's reach, needs a jump of a joint, or is blocked.
         """
+
+    def show(self, scene: Scene) -> None:  # noqa: B027 - most planners have nothing to do here
+        """Say what is around and held from now on, to whoever watches; a planner alone has nobody to tell."""

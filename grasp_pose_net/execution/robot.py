@@ -46,6 +46,7 @@ class RobotModel:
         upper: (J,) upper limits [rad].
         arm_group: name of the group that carries the end effector.
         arm: the joints of the group that carries the end effector.
+        hand_group: name of the end effector's group.
         hand: the joints of the end effector.
         tip: the end effector's parent link; grasp poses are poses of this link.
         hand_links: links that the hand's joints move.
@@ -81,7 +82,8 @@ class RobotModel:
         self.tip = effector.attrib["parent_link"]
         self.arm_group = effector.attrib["parent_group"]
         self.arm = self._group(self.arm_group)
-        self.hand = self._group(effector.attrib["group"])
+        self.hand_group = effector.attrib["group"]
+        self.hand = self._group(self.hand_group)
         moved = {self._joint_id(name) for name in self.hand.names}
         self.hand_links = frozenset(
             f.name for f in self.model.frames if f.type == pin.FrameType.BODY and f.parentJoint in moved

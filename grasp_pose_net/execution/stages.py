@@ -8,6 +8,7 @@ from typing import Protocol
 
 from grasp_pose_net.execution.grasp_motion import PickGrasp
 from grasp_pose_net.execution.problems import Problem
+from grasp_pose_net.execution.scene import Scene
 from grasp_pose_net.execution.trajectory import Trajectory
 
 REACH, APPROACH, CLOSE, SQUEEZE, LIFT = STAGES = ("reach", "approach", "close", "squeeze", "lift")
@@ -74,11 +75,13 @@ class Step:
         stage: name of the stage.
         trajectory: of the arm or the hand.
         may_stop_short: fingers may be stopped by the object.
+        shown: the scene as it is once the motion has ended, None where that is as before.
     """
 
     stage: str
     trajectory: Trajectory
     may_stop_short: bool = False
+    shown: Scene | None = None
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def along_path(joint_names: tuple[str, ...], path: Array, limits: MotionLimits) 
     velocities = motion(times, 1)
     velocities[[0, -1]] = 0.0
     trajectory = Trajectory(joint_names, times, motion(times), velocities, motion(times, 2))
-    return _within(trajectory, limits)
+    return within_limits(trajectory, limits)
 
 
 def smooth_move(
@@ -136,7 +136,7 @@ def smooth_move(
         change / duration * (30 * u**2 - 60 * u**3 + 30 * u**4),
         change / duration**2 * (60 * u - 180 * u**2 + 120 * u**3),
     )
-    return _within(trajectory, limits)
+    return within_limits(trajectory, limits)
 
 
 def check_limits(trajectory: Trajectory, limits: MotionLimits, tolerance: float = 1e-6) -> None:
@@ -161,9 +161,13 @@ def check_limits(trajectory: Trajectory, limits: MotionLimits, tolerance: float 
             )
 
 
-def _within(trajectory: Trajectory, limits: MotionLimits) -> Trajectory:
-    """The trajectory, slowed until speeds and accelerations fit; positions must fit already."""
-    # TOPP-RA keeps the limits at its grid; between grid points a spline may exceed them a little
+def within_limits(trajectory: Trajectory, limits: MotionLimits) -> Trajectory:
+    """The trajectory, slowed until speeds and accelerations fit at every sample; positions must fit already.
+
+    Raises:
+        PlanningFailed: a position is outside its limits, or a sample is not finite.
+    """
+    # Timing along a path keeps the limits at its grid; between grid points a spline may exceed them a little.
     speed = float((np.abs(trajectory.velocities) / limits.velocity).max())
     acceleration = float(np.sqrt((np.abs(trajectory.accelerations) / limits.acceleration).max()))
     factor = max(speed, acceleration)

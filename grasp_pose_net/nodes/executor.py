@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from moveit_msgs.action import Pickup as PickupAction
@@ -14,8 +15,12 @@ from rclpy.node import Node
 
 from grasp_pose_net.exceptions import ConfigError, PlanningError
 from grasp_pose_net.execution import (
+    Controllers,
     MotionConfig,
     MotionPlanner,
+    MoveItControllers,
+    MoveItPlanner,
+    MoveItSession,
     OmplPlanner,
     PickGrasp,
     Pickup,
@@ -23,8 +28,11 @@ from grasp_pose_net.execution import (
     PickupResult,
     RobotModel,
     Scene,
+    moveit_parameters,
+    moveit_problem,
 )
 from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.nodes import moveit_messages
 from grasp_pose_net.nodes.controller_client import ControllerClient, ControllerParameters
 from grasp_pose_net.nodes.motion_messages import (
     ERROR_CODES,
@@ -63,18 +71,16 @@ class ExecutorNode(Node):
         """Load the robot and offer the action.
 
         Raises:
-            ConfigError: a parameter is wrong, or the planner asked for is not there.
+            ConfigError: a parameter is wrong, the planner asked for is not there, or MoveIt does not start.
         """
         super().__init__("executor")
         self._config = declare(self, ExecutorParameters)
-        if self._config.planner == "moveit":
-            raise ConfigError(
-                "planner 'moveit' is not available in this version; set planner to auto or ompl"
-            )
+        use_moveit = self._uses_moveit()
         self._robot = RobotModel(robot_urdf(self._config.robot), robot_srdf(self._config.robot))
         self._robot.chain.warm_up()
         self._scene = ObjectScene(self, self._config.objects_topic)
-        self._controllers = ControllerClient(self, self._robot, self._config.controllers)
+        self._controllers: Controllers = ControllerClient(self, self._robot, self._config.controllers)
+        self._moveit = self._start_moveit() if use_moveit else None
         self._busy = threading.Lock()
         self._server = ActionServer(
             self,
@@ -88,7 +94,52 @@ class ExecutorNode(Node):
     def destroy_node(self) -> None:
         """Withdraw the action before the node goes."""
         self._server.destroy()
+        if self._moveit:
+            self._moveit.shutdown()
         super().destroy_node()
+
+    def _uses_moveit(self) -> bool:
+        """Whether motions are MoveIt's.
+
+        Raises:
+            ConfigError: they shall be, and it is not there.
+        """
+        problem = moveit_problem() if self._config.planner != "ompl" else None
+        if problem and self._config.planner == "moveit":
+            raise ConfigError(
+                f"planner is 'moveit', but Python cannot import it ({problem}); "
+                "install moveit_py, or set planner to auto or ompl"
+            )
+        moveit = self._config.planner != "ompl" and not problem
+        self.get_logger().info(f"motions are planned with {'MoveIt' if moveit else 'OMPL'}")
+        return moveit
+
+    def _start_moveit(self) -> MoveItSession:
+        """Start MoveIt and let it execute motions, too.
+
+        Raises:
+            ConfigError: it does not start.
+        """
+        name, controllers = self._config.robot, self._config.controllers
+        actions = {self._robot.arm_group: controllers.arm, self._robot.hand_group: controllers.hand}
+        parameters = moveit_parameters(
+            name, robot_urdf(name), robot_srdf(name), self._robot, self._config.motion, actions
+        )
+        parameters["use_sim_time"] = self.get_parameter("use_sim_time").value
+        try:
+            session = MoveItSession(self._robot, self._config.motion, parameters, moveit_messages)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"MoveIt does not start: {error}; see its log, or set planner to ompl"
+            ) from error
+        self._controllers = MoveItControllers(
+            session,
+            self._controllers,
+            controllers.late_s,
+            controllers.slowest_clock,
+            controllers.answer_timeout_s,
+        )
+        return session
 
     def _pick_up(self, handle: ServerGoalHandle) -> PickupAction.Result:
         if not self._busy.acquire(blocking=False):
@@ -147,19 +198,26 @@ class ExecutorNode(Node):
         motion = self._config.motion
         if goal.allowed_planning_time > 0:
             motion = replace(motion, planning_time_s=goal.allowed_planning_time)
-        pickup = Pickup(self._robot, self._planner(motion), self._controllers, motion, self._config.pickup)
+
+        def cancelled() -> bool:
+            return handle.is_cancel_requested or not self.context.ok()
+
+        planner = self._planner(motion, cancelled)
+        pickup = Pickup(self._robot, planner, self._controllers, motion, self._config.pickup)
         return pickup.run(
             grasps,
             scene,
             goal.target_name,
             supports,
             feedback=lambda stage: self._tell(handle, stage),
-            cancelled=lambda: handle.is_cancel_requested or not self.context.ok(),
+            cancelled=cancelled,
             plan_only=goal.planning_options.plan_only,
         )
 
-    def _planner(self, motion: MotionConfig) -> MotionPlanner:
-        return OmplPlanner(self._robot, motion)
+    def _planner(self, motion: MotionConfig, cancelled: Callable[[], bool]) -> MotionPlanner:
+        if self._moveit:
+            return MoveItPlanner(self._robot, motion, self._moveit, cancelled)
+        return OmplPlanner(self._robot, motion, cancelled)
 
     def _tell(self, handle: ServerGoalHandle, stage: str) -> None:
         self.get_logger().info(f"{handle.request.target_name}: {stage}")

@@ -80,6 +80,46 @@ def test_lifts_the_object(robot, home, scene, grasp):
     assert 0 < result.planning_s < 5
 
 
+class Showing(OmplPlanner):
+    """Keeps what it was told to show, and how many motions had been done by then."""
+
+    def __init__(self, robot, controllers, *arguments):
+        super().__init__(robot, MOTION, *arguments)
+        self.controllers, self.shown = controllers, []
+
+    def show(self, scene):
+        self.shown.append((len(self.controllers.asked), scene))
+
+
+def test_the_object_is_shown_as_held_once_the_fingers_have_closed(robot, home, scene, grasp):
+    controllers = Recorder(robot, home)
+    planner = Showing(robot, controllers)
+    told = Pickup(robot, planner, controllers, MOTION, PickupConfig())
+    told.run([grasp], scene, "can", ("table",), lambda stage: None, NEVER)
+    assert [(done, shown.attached is None) for done, shown in planner.shown] == [(0, True), (5, False)]
+    held = planner.shown[1][1].attached
+    assert (held.name, held.link, held.touch_links) == ("can", robot.tip, robot.hand_links)
+    np.testing.assert_allclose(grasp.T_world_tip @ held.T_link_object, scene["can"].T_world_object, atol=1e-3)
+
+
+def test_nothing_is_held_when_the_fingers_did_not_close(robot, home, scene, grasp):
+    controllers = Recorder(robot, home, fail_at=4)
+    planner = Showing(robot, controllers)
+    told = Pickup(robot, planner, controllers, MOTION, PickupConfig())
+    told.run([grasp], scene, "can", ("table",), lambda stage: None, NEVER)
+    assert [shown.attached for _, shown in planner.shown] == [None]
+
+
+def test_cancelled_inside_a_plan(robot, home, scene, grasp):
+    """Between two grasps nobody asks: the planner itself has to."""
+    controllers = Recorder(robot, home)
+    planner = Showing(robot, controllers, lambda: True)
+    told = Pickup(robot, planner, controllers, MOTION, PickupConfig())
+    result = told.run([grasp, grasp], scene, "can", ("table",), lambda stage: None, NEVER)
+    assert (result.problem, result.stage, controllers.asked) == (Problem.CANCELLED, "plan", [])
+    assert "nothing was moved. cancelled: while planning" in result.text
+
+
 def test_motions_join_and_keep_the_limits(robot, home, scene, grasp):
     controllers = Recorder(robot, home)
     run(robot, controllers, scene, [grasp])

@@ -1,0 +1,146 @@
+"""What all motion planners share: the checks of start, goal and motion, lines, and cancelling.
+
+A planner's own search only proposes motions; what it proposes is checked here before it is given out. So the
+errors have the same kinds whoever searched, and no planner's idea of a collision has to be trusted.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+
+from grasp_pose_net.execution.collision import CollisionChecker, scene_checker
+from grasp_pose_net.execution.lines import line_poses
+from grasp_pose_net.execution.planner import MotionConfig, MotionPlanner
+from grasp_pose_net.execution.problems import PlanningFailed, Problem
+from grasp_pose_net.execution.robot import RobotModel
+from grasp_pose_net.execution.scene import Scene
+from grasp_pose_net.execution.trajectory import Trajectory, along_path
+from grasp_pose_net.geometry import Array
+
+IK_STARTS = 32
+POSE_ATTEMPTS = 2  # arm configurations of a pose that a path is searched to, once their goals are free
+
+
+def never() -> bool:
+    """Nobody cancels."""
+    return False
+
+
+class CheckedPlanner(MotionPlanner):
+    """Leaves to its heirs the search for a motion between two free configurations."""
+
+    def __init__(
+        self, robot: RobotModel, config: MotionConfig, cancelled: Callable[[], bool] = never
+    ) -> None:
+        """Store what all plans share.
+
+        Args:
+            robot: the robot.
+            config: speeds, clearance and search time.
+            cancelled: asked again and again; once true, planning ends with ``Problem.CANCELLED``.
+        """
+        self._robot, self._config, self._cancelled = robot, config, cancelled
+        self._limits = config.arm_limits(robot)
+        self._starts = robot.chain.spread_starts(IK_STARTS, np.random.default_rng(config.seed))
+        self._checked: tuple[Scene, CollisionChecker] | None = None
+
+    @abstractmethod
+    def _motion(self, start: Array, goal: Array, scene: Scene) -> Trajectory:
+        """Motion of the arm to joints (A,), both ends known to be free; :meth:`_clear` holds for the result.
+
+        Raises:
+            PlanningFailed: none was found, or the search was cancelled.
+        """
+
+    def plan_to_joints(self, start: Array, goal: Array, scene: Scene) -> Trajectory:
+        """See :class:`MotionPlanner`."""
+        checker = self._checker(scene)
+        self._check_start(start, checker)
+        self._check_goal(start, goal, checker)
+        self._check_cancelled()
+        return self._motion(start, np.asarray(goal, float), scene)
+
+    def plan_to_pose(self, start: Array, T_world_tip: Array, scene: Scene) -> Trajectory:
+        """See :class:`MotionPlanner`."""
+        near = start[self._robot.arm.indices]
+        failure = PlanningFailed(
+            Problem.NO_INVERSE_KINEMATICS,
+            f"{self._robot.tip} cannot reach {np.round(T_world_tip[:3, 3], 3)} m so turned",
+        )
+        searched = 0
+        for goal in self._robot.chain.inverse(T_world_tip, near, self._starts):
+            try:
+                return self.plan_to_joints(start, goal, scene)
+            except PlanningFailed as error:
+                hopeless = error.problem in (Problem.START_IN_COLLISION, Problem.CANCELLED)
+                if hopeless or self._robot.outside_limits(start):
+                    raise
+                failure = error
+                searched += error.problem is Problem.NO_PATH
+            if searched == POSE_ATTEMPTS:
+                break
+        raise failure
+
+    def plan_cartesian(self, start: Array, T_world_tip: Array, scene: Scene) -> Trajectory:
+        """See :class:`MotionPlanner`."""
+        checker = self._checker(scene)
+        self._check_start(start, checker)
+        self._check_cancelled()
+        begin = start[self._robot.arm.indices]
+        poses = line_poses(self._robot.chain.tip_pose(begin), T_world_tip, self._config.line_step_m)
+        path = self._robot.chain.track(begin, poses, self._config.line_jump_rad)
+        if len(path) < len(poses):
+            part = 100 * len(path) / len(poses)
+            raise PlanningFailed(
+                Problem.NO_INVERSE_KINEMATICS, f"only {part:.0f} % of the straight line are in reach"
+            )
+        trajectory = along_path(self._robot.arm.names, np.vstack([begin, path]), self._limits)
+        if blocked := self._blocked(start, trajectory.positions, checker):
+            raise PlanningFailed(Problem.NO_PATH, f"on the straight line {blocked[0]} hits {blocked[1]}")
+        return trajectory
+
+    def _clear(self, start: Array, trajectory: Trajectory, scene: Scene) -> bool:
+        """Whether no sample of a motion from a configuration (J,) collides."""
+        return self._blocked(start, trajectory.positions, self._checker(scene)) is None
+
+    def _checker(self, scene: Scene) -> CollisionChecker:
+        if self._checked is None or self._checked[0] is not scene:
+            self._checked = (scene, scene_checker(self._robot, scene, self._config.clearance_m))
+        return self._checked[1]
+
+    def _check_cancelled(self) -> None:
+        if self._cancelled():
+            raise PlanningFailed(Problem.CANCELLED, "while planning")
+
+    def _check_start(self, start: Array, checker: CollisionChecker) -> None:
+        if outside := self._robot.outside_limits(start):
+            raise PlanningFailed(
+                Problem.OUTSIDE_LIMITS, f"the start has {'; '.join(outside)}; move these joints back first"
+            )
+        if hit := checker.collision(start):
+            raise PlanningFailed(
+                Problem.START_IN_COLLISION, f"{hit[0]} with {hit[1]}; move the arm free by hand first"
+            )
+
+    def _check_goal(self, start: Array, goal: Array, checker: CollisionChecker) -> None:
+        end = self._with_arm(start, goal)
+        if outside := self._robot.outside_limits(end):
+            raise PlanningFailed(Problem.OUTSIDE_LIMITS, f"the goal has {'; '.join(outside)}")
+        if hit := checker.collision(end):
+            raise PlanningFailed(Problem.GOAL_IN_COLLISION, f"at the goal {hit[0]} hits {hit[1]}")
+
+    def _with_arm(self, configuration: Array, arm: Array) -> Array:
+        configuration = configuration.copy()
+        configuration[self._robot.arm.indices] = arm
+        return configuration
+
+    def _blocked(self, start: Array, positions: Array, checker: CollisionChecker) -> tuple[str, str] | None:
+        """The first collision on arm positions (N, A), None if there is none."""
+        for arm in positions:
+            configuration = self._with_arm(start, arm)
+            if not checker.free(configuration):
+                return checker.collision(configuration) or ("the arm", "something")
+        return None
