@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import hashlib
 import io
 import json
 import math
@@ -20,7 +21,14 @@ from tqdm import tqdm
 
 from grasp_pose_net.exceptions import CheckpointError, ConfigError
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.inference.network import load_network, make_network, network_header, save_network
+from grasp_pose_net.inference.network import (
+    add_notes,
+    load_network,
+    make_network,
+    network_header,
+    save_network,
+)
+from grasp_pose_net.reports import commit
 from grasp_pose_net.training.batches import Draws, stream
 from grasp_pose_net.training.card import licences_of, machine, model_card
 from grasp_pose_net.training.data import Batch, Objects
@@ -33,6 +41,15 @@ from grasp_pose_net.training.prepared import prepared_objects
 LOSSES = ("l2", "consistency", "combined")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 REPORT_ROTATIONS = 8  # for each object in the figures of the report
+NOTES = (
+    "dataset",
+    "objects",
+    "grasps",
+    "command",
+    "commit",
+    "hours",
+    "machine",
+)  # of the report, in the weights' header
 TIMES = ("seconds", "waiting")  # columns of the curves that are no results
 
 
@@ -166,6 +183,10 @@ def train(
         f"--hand {hand} --network {config.network} --loss {config.loss} --steps {config.steps} --seed {config.seed}"
         + (f" --objects {config.objects}" if config.objects else "")
     )
+    report["dataset"] = {"name": dataset.name, "sha256": hashlib.sha256(dataset.read_bytes()).hexdigest()}
+    report["commit"] = commit()
+    # the weights may go elsewhere without the report
+    add_notes(out / "best.safetensors", **{name: report[name] for name in NOTES})
     _write(out / "report.json", json.dumps(report, indent=2) + "\n")
     _write(out / "card.md", model_card(report))
     return report
@@ -285,7 +306,7 @@ def _start(out: Path, hand: Hand, config: TrainConfig, device: torch.device) -> 
     """A new run, or the one in the folder."""
     network = _first_network(hand, config).to(device)
     if device.type == "cuda":  # the layout that its matrix units take convolutions in
-        network = network.to(memory_format=torch.channels_last_3d)
+        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     adam = torch.optim.Adam(
         network.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), fused=device.type == "cuda"
     )

@@ -10,10 +10,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import distributed, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 from grasp_pose_net.exceptions import ConfigError
@@ -50,7 +50,7 @@ class Team:
         for module in network.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.__class__ = JointBatchNorm  # the same parameters, so that checkpoints stay the same
-        return DistributedDataParallel(network, broadcast_buffers=False)
+        return DistributedDataParallel(network)
 
     def mean(self, values: list[float]) -> list[float]:
         """Means over the processes, the same for all."""
@@ -89,6 +89,26 @@ def team(device: str) -> Iterator[Team]:
         distributed.destroy_process_group()
 
 
+class _Sum(torch.autograd.Function):
+    """Sum over the processes; every process's loss depends on it, so gradients are summed likewise."""
+
+    @staticmethod
+    def forward(ctx: Any, part: torch.Tensor) -> torch.Tensor:
+        """Sum of the parts."""
+        return _summed(part)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        """Sum of the gradients."""
+        return _summed(gradient)
+
+
+def _summed(part: torch.Tensor) -> torch.Tensor:
+    total = part.clone()
+    distributed.all_reduce(total)
+    return total
+
+
 class JointBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation over the parts of all processes; torch's own (SyncBatchNorm) needs a GPU."""
 
@@ -99,7 +119,7 @@ class JointBatchNorm(nn.modules.batchnorm._BatchNorm):
         axes, shape = [0, *range(2, x.ndim)], (1, -1, *[1] * (x.ndim - 2))
         wide, size = x.float(), distributed.get_world_size()
         moments = torch.stack([wide.mean(axes), wide.square().mean(axes)])
-        mean, square = all_reduce(moments) / size
+        mean, square = _Sum.apply(moments) / size
         variance = square - mean.square()
         self._keep(mean.detach(), variance.detach(), size * x.numel() // x.shape[1])
         scale = self.weight * (variance + self.eps).rsqrt()

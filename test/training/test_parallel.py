@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def one_of_two(rank: int, folder: str, port: int) -> None:
     """What `torchrun` would start."""
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
+    warnings.simplefilter("error")
     hand, path = Hand.load("shadow"), Path(folder)
     sides = load_prepared(path / "p.npz", hand)
     report = train_on(sides, path / "two", hand, CONFIG, HERE)
