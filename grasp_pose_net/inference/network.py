@@ -159,9 +159,28 @@ def save_network(path: Path, network: nn.Module, hand: Hand, **notes: Any) -> No
         "pose_size": hand.size,
         **notes,
     }
+    _write(path, network.state_dict(), header)
+
+
+def add_notes(path: Path, **notes: Any) -> None:
+    """Add entries to the header of a weights file, such as what is known only at the end of a training.
+
+    Args:
+        path: file of `save_network`; afterwards the new one, whole, or still the old one.
+        notes: entries that JSON can hold; they replace those of the same name.
+
+    Raises:
+        CheckpointError: the file is no weights of this package.
+    """
+    header, tensors = _read(path)
+    _write(path, tensors, header | notes)
+
+
+def _write(path: Path, weights: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
+    """Weights in half precision, and their header."""
     tensors = {
         name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
-        for name, value in network.state_dict().items()
+        for name, value in weights.items()
     }
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(save(tensors, metadata={HEADER: json.dumps(header)}))

@@ -41,15 +41,8 @@ from grasp_pose_net.training.prepared import prepared_objects
 LOSSES = ("l2", "consistency", "combined")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 REPORT_ROTATIONS = 8  # for each object in the figures of the report
-NOTES = (
-    "dataset",
-    "objects",
-    "grasps",
-    "command",
-    "commit",
-    "hours",
-    "machine",
-)  # of the report, in the weights' header
+# of the report, also in the header of the weights
+NOTES = ("dataset", "objects", "grasps", "command", "commit", "hours", "machine")
 TIMES = ("seconds", "waiting")  # columns of the curves that are no results
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -115,9 +116,8 @@ def _load(name: str, hands: dict[str, Hand]) -> Trained:
 
 
 def _notes(name: str) -> dict[str, Any]:
-    """Header of a weights file, completed by the `report.json` of its run."""
-    header = network_header(name)
-    report = network_file(name).parent / "report.json"
-    if not report.is_file():
-        return header
-    return json.loads(report.read_text()) | header
+    """Header of a weights file, completed by the `report.json` of the run that made it, where that lies beside it."""
+    header, path = network_header(name), network_file(name)
+    file = path.with_name("report.json")
+    report = json.loads(file.read_text()) if file.is_file() else {}
+    return report | header if Path(report.get("weights", "")).name == path.name else header

@@ -16,6 +16,7 @@ from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import (
     CompactNetwork,
     PaperNetwork,
+    add_notes,
     load_network,
     make_network,
     network_header,
@@ -196,5 +197,11 @@ def test_header_tells_what_the_weights_are_for(hand: Hand, tmp_path: Path) -> No
         "pose_size": 25,
         "config": {"loss": "l2"},
     }
+    before = load_file(file)
+    add_notes(file, hours=2.5, config={"loss": "combined"})
+    header = network_header(str(file))
+    assert (header["hours"], header["config"], header["hand"]) == (2.5, {"loss": "combined"}, "shadow")
+    for name, value in load_file(file).items():
+        torch.testing.assert_close(value, before[name], atol=0, rtol=0)
     with pytest.raises(CheckpointError, match="no network 'nothing_of_this_name'"):
         network_header("nothing_of_this_name")

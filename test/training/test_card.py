@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,7 +12,7 @@ import pytest
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference.network import load_network
+from grasp_pose_net.inference.network import load_network, network_header
 from grasp_pose_net.training import TrainConfig, loop, train
 from grasp_pose_net.training.card import licences_of, model_card
 
@@ -31,6 +32,9 @@ def test_train_leaves_weights_and_a_card(
     test, learned = (report["figures"][side]["consistency"] for side in ("test", "train"))
     assert f"| L_consistency | {test:.4g} | {learned:.4g} |" in card
     load_network(report["weights"], hand)
+    header = network_header(report["weights"])
+    assert {name: header[name] for name in loop.NOTES} == {name: report[name] for name in loop.NOTES}
+    assert header["dataset"]["sha256"] == hashlib.sha256(dataset.read_bytes()).hexdigest()
 
 
 def test_card_says_what_was_not_recorded_and_how_much_worse_test_objects_are() -> None:

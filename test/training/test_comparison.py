@@ -34,6 +34,7 @@ from grasp_pose_net.training.losses import PoseWeights
 from grasp_pose_net.training.trained import load_trained
 
 NAMES = [f"made/thing_{i}" for i in (0, 1, 2, 4)]
+PAIR = (("a", "combined"), ("b", "consistency"))
 QUICK = Evaluation(rotations=2, refined=1)
 
 
@@ -155,7 +156,11 @@ def test_command_writes_tables_plot_report_and_cards(
     ]
     networks.append(save(tmp_path / "b" / "best.safetensors", barrett, loss="l2"))
     known = {"hours": 1.5, "machine": "a small one", "command": "grasp-pose-net train …", "commit": "abc"}
-    known |= {"objects": {"train": 3}, "dataset": {"name": "old.npz", "sha256": "0" * 64}}
+    known |= {
+        "weights": "best.safetensors",
+        "objects": {"train": 3},
+        "dataset": {"name": "old.npz", "sha256": "0" * 64},
+    }
     (tmp_path / "b" / "report.json").write_text(json.dumps(known))
     out = tmp_path / "out"
     words = ["evaluate", "--meshes", str(tmp_path / "meshes"), "--out", str(out)]
@@ -241,6 +246,15 @@ def test_networks_that_cannot_be_compared_are_named(tmp_path: Path, hand: Hand) 
     save_network(tmp_path / "d.safetensors", CompactNetwork(hand, (2, 2, 2), 8), hand, config={"loss": "l2"})
     with pytest.raises(CheckpointError, match="header without seed, beta, collision_per_m2, weights"):
         load_trained([str(tmp_path / "d.safetensors")])
+
+
+def test_report_of_another_run_is_not_taken_for_this_one(tmp_path: Path, hand: Hand) -> None:
+    (tmp_path / "report.json").write_text('{"weights": "runs/a.safetensors", "hours": 3}')
+    own, other = load_trained(
+        [save(tmp_path / f"{name}.safetensors", hand, loss=loss) for name, loss in PAIR]
+    )
+    assert own.notes["hours"] == 3
+    assert "hours" not in other.notes
 
 
 def test_impossible_amounts_are_named() -> None:
