@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.training.summary import KIND, PAPER_PENETRATION, over_seeds
 from grasp_pose_net.training.tables import LOSS_NAMES
 
@@ -117,8 +118,16 @@ def plot_learning_curve(reports: Sequence[dict[str, Any]], axes: Axes) -> Axes:
         reports: of `evaluate`, of networks trained on different numbers of objects; networks that do not
             say how many are left out. Seeds are taken together: mean, and the range as a bar.
         axes: to draw into.
+
+    Raises:
+        GraspPoseNetError: no network says how many.
     """
     entries = [e for report in reports for e in report["networks"] if e["training_objects"] is not None]
+    if not entries:
+        raise GraspPoseNetError(
+            "learning curve: asked for networks with their number of training objects, found none; "
+            "evaluate weights as `grasp-pose-net train` wrote them"
+        )
     lines: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for kind in over_seeds(entries, KIND):
         lines.setdefault((kind["hand"], kind["architecture"], kind["loss"]), []).append(kind)

@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
+from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.training.plots import (
     COLOURS,
     plot_learning_curve,
@@ -103,3 +104,8 @@ def test_learning_curve_goes_through_the_means_in_order(tmp_path: Path) -> None:
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["50", "200"]
     save_learning_curve(reports, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").stat().st_size > 5000
+
+
+def test_learning_curve_without_numbers_of_objects_is_refused() -> None:
+    with pytest.raises(GraspPoseNetError, match="found none; evaluate weights as `grasp-pose-net train`"):
+        plot_learning_curve([{"networks": [network("combined", 0, 1.0)]}], Figure().subplots())
