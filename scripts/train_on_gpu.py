@@ -27,6 +27,7 @@ import typer
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network, network_header, save_network
+from grasp_pose_net.reports import commit
 from grasp_pose_net.training import (
     Resources,
     TrainConfig,
@@ -36,6 +37,8 @@ from grasp_pose_net.training import (
     save_prepared,
     train_on,
 )
+from grasp_pose_net.training.loop import keep_notes
+from grasp_pose_net.training.prepared import fingerprint, prepared_notes
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -53,7 +56,7 @@ def prepare(
     loaded = Hand.load(hand)
     sides = load_objects(dataset, meshes, loaded)
     del sides["test"]
-    save_prepared(out, sides, loaded)
+    save_prepared(out, sides, loaded, dataset=fingerprint(dataset), commit=commit())
     counts = ", ".join(f"{len(objects)} {side}" for side, objects in sides.items())
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, objects: {counts}")
 
@@ -96,6 +99,7 @@ def train(
     loaded = Hand.load(hand)
     report = train_on(load_prepared(data, loaded), out, loaded, config, resources)
     if report:
+        keep_notes(out, report, **prepared_notes(data), command=" ".join(sys.argv))
         typer.echo(
             f"{report['steps']} of {steps} steps, {report['hours'] * 60:.1f} min on {report['machine']}: "
             + json.dumps(report["figures"])
@@ -110,10 +114,11 @@ def shrink(
     device: Annotated[str, typer.Option(help="cuda takes seconds, cpu some minutes.")] = "cpu",
 ) -> None:
     """Write the wide layers of a paper network as products of two thin ones."""
-    header = network_header(weights)
+    header, of_network = network_header(weights), ("hand", "architecture", "options", "pose_size")
     hand = Hand.load(header["hand"])
     small = low_rank(load_network(weights, hand).to(device), hand, rank)
-    save_network(out, small, hand, config=header["config"], shrunk_from=Path(weights).name)
+    notes = {name: value for name, value in header.items() if name not in of_network}
+    save_network(out, small, hand, **notes, rank=rank)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
 

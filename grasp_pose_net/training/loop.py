@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import csv
-import hashlib
 import io
 import json
 import math
@@ -36,7 +35,7 @@ from grasp_pose_net.training.evaluation import evaluate_network, losses_of
 from grasp_pose_net.training.losses import PoseWeights, combined_loss
 from grasp_pose_net.training.parallel import Team, team
 from grasp_pose_net.training.plots import save_curves
-from grasp_pose_net.training.prepared import prepared_objects
+from grasp_pose_net.training.prepared import fingerprint, prepared_objects
 
 LOSSES = ("l2", "consistency", "combined")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -171,18 +170,27 @@ def train(
     if not report:
         return report
     report["sources"] = licences_of(meshes, [name for objects in sides.values() for name in objects.names])
-    report["command"] = (
-        f"grasp-pose-net train --dataset {dataset.name} --meshes {meshes.name} --out {out.name} "
-        f"--hand {hand} --network {config.network} --loss {config.loss} --steps {config.steps} --seed {config.seed}"
-        + (f" --objects {config.objects}" if config.objects else "")
+    flags = {"network": config.network, "loss": config.loss, "steps": config.steps, "seed": config.seed}
+    less_usual = ("objects", "start", "precision")
+    flags |= {
+        name: getattr(config, name)
+        for name in less_usual
+        if getattr(config, name) != getattr(TrainConfig(), name)
+    }
+    command = (
+        f"grasp-pose-net train --dataset {dataset.name} --meshes {meshes.name} --out {out.name} --hand {hand} "
+        + " ".join(f"--{name} {value}" for name, value in flags.items())
     )
-    report["dataset"] = {"name": dataset.name, "sha256": hashlib.sha256(dataset.read_bytes()).hexdigest()}
-    report["commit"] = commit()
-    # the weights may go elsewhere without the report
-    add_notes(out / "best.safetensors", **{name: report[name] for name in NOTES})
-    _write(out / "report.json", json.dumps(report, indent=2) + "\n")
+    keep_notes(out, report, dataset=fingerprint(dataset), commit=commit(), command=command)
     _write(out / "card.md", model_card(report))
     return report
+
+
+def keep_notes(out: Path, report: dict[str, Any], **entries: Any) -> None:
+    """Complete the report of a run, in place and in its file, and the header of its weights, which may go elsewhere."""
+    report |= entries
+    add_notes(out / "best.safetensors", **{name: report[name] for name in NOTES})
+    _write(out / "report.json", json.dumps(report, indent=2) + "\n")
 
 
 def train_on(

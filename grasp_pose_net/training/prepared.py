@@ -8,8 +8,11 @@ surface. Differences along the last axis are stored; they compress to some 43 kB
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +24,7 @@ from grasp_pose_net.training.data import FIELD_CELLS, VALIDATION_SHARE, Objects,
 FARTHEST_CELLS = 60.0  # where one byte ends; deeper or farther samples do not occur in a cube of 64 cells
 LEVELS = 127
 SIDES = ("train", "validation", "test")
-_FORMAT = 1
+_FORMAT = 2
 
 
 def prepared_objects(
@@ -44,8 +47,13 @@ def prepared_objects(
     return load_prepared(path, hand)
 
 
-def save_prepared(path: Path, sides: dict[str, Objects], hand: Hand) -> None:
-    """Write objects of some sides of the split; a reader finds the whole file or none."""
+def fingerprint(dataset: Path) -> dict[str, str]:
+    """Name and SHA-256 of a dataset file."""
+    return {"name": dataset.name, "sha256": hashlib.sha256(dataset.read_bytes()).hexdigest()}
+
+
+def save_prepared(path: Path, sides: dict[str, Objects], hand: Hand, **notes: Any) -> None:
+    """Write objects of some sides of the split, with notes; a reader finds the whole file or none."""
     objects = list(sides.values())
     counts = [o.valid.sum(1).numpy() for o in objects]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +63,7 @@ def save_prepared(path: Path, sides: dict[str, Objects], hand: Hand) -> None:
             stream,
             format=_FORMAT,
             hand=hand.name,
+            notes=json.dumps(notes),
             names=np.array([name for o in objects for name in o.names]),
             side=np.repeat(np.array(list(sides)), [len(o) for o in objects]),
             codes=np.concatenate([_encoded(o.values.numpy(), o.spacing.numpy()) for o in objects]),
@@ -73,19 +82,30 @@ def load_prepared(path: Path, hand: Hand) -> dict[str, Objects]:
     Raises:
         GraspPoseNetError: no such file, or it is for another hand.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stream:
-            data = {name: stream[name] for name in stream.files}
-        if int(data["format"]) != _FORMAT:
-            raise ValueError(f"format {data['format']}, this version reads {_FORMAT}")
-    except (OSError, KeyError, ValueError, EOFError) as error:
-        raise GraspPoseNetError(f"{path}: no prepared dataset ({error}); prepare it again") from error
+    data = _read(path)
     if str(data["hand"]) != hand.name:
         raise GraspPoseNetError(
             f"{path}: asked for grasps of hand {hand.name!r}, found {str(data['hand'])!r}"
         )
     grasps = np.split(data["grasps"], np.cumsum(data["counts"])[:-1])
     return {side: _objects(data, grasps, np.flatnonzero(data["side"] == side), hand) for side in SIDES}
+
+
+def prepared_notes(path: Path) -> dict[str, Any]:
+    """Notes of `save_prepared`; errors as `load_prepared`."""
+    return json.loads(str(_read(path, ("format", "notes"))["notes"]))
+
+
+def _read(path: Path, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Arrays of a prepared file, all without names."""
+    try:
+        with np.load(path, allow_pickle=False) as stream:
+            data = {name: stream[name] for name in names or stream.files}
+        if int(data["format"]) != _FORMAT:
+            raise ValueError(f"format {data['format']}, this version reads {_FORMAT}")
+    except (OSError, KeyError, ValueError, EOFError) as error:
+        raise GraspPoseNetError(f"{path}: no prepared dataset ({error}); prepare it again") from error
+    return data
 
 
 def _objects(data: dict[str, np.ndarray], grasps: list[np.ndarray], rows: np.ndarray, hand: Hand) -> Objects:

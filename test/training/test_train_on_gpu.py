@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference.network import PaperNetwork, load_network
+from grasp_pose_net.inference.network import PaperNetwork, load_network, network_header
 from grasp_pose_net.training import load_prepared, loop
+from grasp_pose_net.training.prepared import fingerprint
 
 SMALL = json.dumps({"channels": 2, "hidden": [16, 12, 8]})
 
@@ -54,9 +55,17 @@ def test_from_dataset_to_low_rank_weights(
     part = ("train", "--data", "p.npz", "--out", "run", "--options", SMALL, "--steps", "4", *quick)
     assert "2 of 4 steps" in call(*part, "--minutes", "0")
     assert "4 of 4 steps" in call(*part)
+    header = network_header("run/best.safetensors")
+    assert header["dataset"] == fingerprint(dataset)
+    assert header["objects"] == {
+        "train": len(sides["train"]),
+        "validation": len(sides["validation"]),
+        "test": 0,
+    }
     call("shrink", "--weights", "run/best.safetensors", "--rank", "4", "--out", "thin.safetensors")
     thin = load_network("thin.safetensors", hand)
     assert isinstance(thin, PaperNetwork)
+    assert network_header("thin.safetensors")["dataset"] == header["dataset"]
     assert thin.options == {"channels": 2, "hidden": [16, 12, 8], "rank": 4}
     call("train", "--data", "p.npz", "--out", "again", "--start", "thin.safetensors", "--steps", "2", *quick)
     tuned = load_network("again/best.safetensors", hand)
