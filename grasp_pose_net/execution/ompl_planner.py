@@ -20,6 +20,7 @@ from grasp_pose_net.geometry import Array
 
 CHECK_STEP_RAD = 0.03  # distance of the configurations that are checked along an edge
 SPACINGS_RAD = (0.2, 0.05, 0.015)  # of the points that the spline goes through; close ones cut corners less
+SEARCHES = 4  # for a path whose smooth motion keeps clear, too
 SEARCH_SPAN_RAD = np.pi  # the search stays within this distance of start and goal, joint by joint
 
 
@@ -36,14 +37,19 @@ class OmplPlanner(CheckedPlanner):
     def _motion(self, start: Array, goal: Array, scene: Scene) -> Trajectory:
         """See :class:`CheckedPlanner`."""
         begin = start[self._robot.arm.indices]
-        path = self._search(start, begin, goal, self._checker(scene))
-        for spacing in SPACINGS_RAD:
-            trajectory = along_path(self._robot.arm.names, _resampled(path, spacing), self._limits)
-            if self._clear(start, trajectory, scene):
-                return trajectory
+        deadline = time.monotonic() + self._config.planning_time_s
+        for attempt in range(SEARCHES):
+            util.RNG.setSeed(self._config.seed + attempt)
+            path = self._search(start, begin, goal, self._checker(scene), deadline)
+            for spacing in SPACINGS_RAD:
+                trajectory = along_path(self._robot.arm.names, _resampled(path, spacing), self._limits)
+                if self._clear(start, trajectory, scene):
+                    return trajectory
         raise PlanningFailed(Problem.NO_PATH, "a path was found, but no smooth motion along it keeps clear")
 
-    def _search(self, start: Array, begin: Array, goal: Array, checker: CollisionChecker) -> Array:
+    def _search(
+        self, start: Array, begin: Array, goal: Array, checker: CollisionChecker, deadline: float
+    ) -> Array:
         """Corner points (N, A) of a path that was checked every ``CHECK_STEP_RAD``, shortened."""
         space = self._space(begin, goal)
         configuration, indices = start.copy(), self._robot.arm.indices
@@ -53,7 +59,6 @@ class OmplPlanner(CheckedPlanner):
             configuration[indices] = [state[i] for i in dimensions]
             return checker.free(configuration)
 
-        util.RNG.setSeed(self._config.seed)
         information = base.SpaceInformation(space)
         information.setStateValidityChecker(valid)
         information.setStateValidityCheckingResolution(CHECK_STEP_RAD / space.getMaximumExtent())
@@ -64,7 +69,6 @@ class OmplPlanner(CheckedPlanner):
         planner.setProblemDefinition(problem)
         planner.setRange(1.0)
         planner.setup()
-        deadline = time.monotonic() + self._config.planning_time_s
         status = planner.solve(
             base.PlannerTerminationCondition(lambda: time.monotonic() > deadline or self._cancelled())
         )

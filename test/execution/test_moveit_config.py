@@ -13,7 +13,14 @@ from grasp_pose_net.execution import MotionConfig, PickupConfig, moveit_paramete
 from grasp_pose_net.models import robot_config_file, robot_srdf, robot_urdf, share_dir
 
 NAME = "ur10_shadow"
-FILES = ("joint_limits", "kinematics", "moveit_controllers", "moveit_cpp", "ompl_planning")
+FILES = (
+    "joint_limits",
+    "kinematics",
+    "moveit_controllers",
+    "moveit_cpp",
+    "ompl_planning",
+    "pilz_cartesian_limits",
+)
 
 
 def load(file):

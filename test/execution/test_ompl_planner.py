@@ -29,7 +29,26 @@ def test_a_motion_that_is_not_clear_is_not_given_out(robot, home, monkeypatch):
     halfway = home.copy()
     halfway[robot.arm.indices] += (0.5, 0.0, 0.0, 0.0, 0.0, 0.0)
     in_the_way = Scene((box("post", (0.02, 0.02, 0.02), robot.link_pose(halfway, "rh_palm")[:3, 3]),))
-    monkeypatch.setattr(planner, "_search", lambda start, begin, end, checker: np.array([begin, end]))
+    monkeypatch.setattr(planner, "_search", lambda start, begin, end, *_: np.array([begin, end]))
     with pytest.raises(PlanningFailed, match="no smooth motion along it keeps clear") as raised:
         planner.plan_to_joints(home, goal, in_the_way)
     assert raised.value.problem is Problem.NO_PATH
+
+
+def test_another_search_follows_a_motion_that_is_not_clear(robot, home, monkeypatch):
+    planner = OmplPlanner(robot, CONFIG)
+    begin = home[robot.arm.indices]
+    goal = np.add(begin, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0))
+    halfway = home.copy()
+    halfway[robot.arm.indices] += (0.5, 0.0, 0.0, 0.0, 0.0, 0.0)
+    in_the_way = Scene((box("post", (0.02, 0.02, 0.02), robot.link_pose(halfway, "rh_palm")[:3, 3]),))
+    searched, first = planner._search, iter([np.array([begin, goal])])
+
+    def search(*given):
+        for path in first:
+            return path
+        return searched(*given)
+
+    monkeypatch.setattr(planner, "_search", search)
+    trajectory = planner.plan_to_joints(home, goal, in_the_way)
+    np.testing.assert_allclose(trajectory.positions[-1], goal, atol=1e-9)

@@ -1,0 +1,255 @@
+"""Plan the arm's way to random pre-grasps around the table, with a post in the way, and check every motion.
+
+    python scripts/benchmark_motion.py --out docs/motion_report.json
+
+Prints a Markdown table. A goal is a pose of the palm at which the arm has a configuration free of collisions; nothing else
+is asked of it. Each is planned twice: from the home posture, and from the goal before it. A motion is wrong when
+any of its samples, or any of nine more between each two, leaves the limits or hits something.
+
+Two times are given: of the wall, and of the process (one thread). They differ where other work has the cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from grasp_pose_net.execution import (
+    CollisionChecker,
+    MotionConfig,
+    MotionPlanner,
+    MoveItPlanner,
+    MoveItSession,
+    OmplPlanner,
+    PlanningFailed,
+    RobotModel,
+    Scene,
+    SceneObject,
+    Trajectory,
+    check_limits,
+    moveit_parameters,
+    scene_checker,
+)
+from grasp_pose_net.geometry import Array, inverse_transform, make_transform
+from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.reports import commit
+
+BETWEEN = 10  # checked configurations from one sample to the next
+PALM = "rh_palm"
+# The palm's place relative to the middle of the table top [m], and how far it may look up from straight down.
+LOW_M, HIGH_M = (-0.25, -0.30, 0.10), (0.25, 0.30, 0.35)
+TILT_RAD = np.deg2rad(100.0)
+TABLE_TOP = (0.70, 0.0, 0.72)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One goal: how it was planned, how long that took, and what is wrong with the motion."""
+
+    problem: str | None
+    fault: str | None
+    wall_s: float
+    process_s: float
+    motion_s: float
+
+
+def main() -> None:
+    """Print the table, and write the figures as JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--goals", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0, help="of the goals")
+    parser.add_argument("--planner", choices=["ompl", "moveit"], default="ompl")
+    parser.add_argument("--out", type=Path, help="write the figures here")
+    args = parser.parse_args()
+    robot = RobotModel(robot_urdf(), robot_srdf())
+    robot.chain.warm_up()
+    config = MotionConfig()
+    planner = {"ompl": OmplPlanner, "moveit": start_moveit}[args.planner](robot, config)
+    report = {
+        "planner": args.planner,
+        "seed": args.seed,
+        "config": asdict(config),
+        **benchmark(robot, config, planner, args.goals, args.seed),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "load": os.getloadavg()[0],
+        "commit": commit(),
+    }
+    print_table(report)
+    if args.out:
+        args.out.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def start_moveit(robot: RobotModel, config: MotionConfig) -> MotionPlanner:
+    """MoveIt's planner, in this process."""
+    from grasp_pose_net.nodes import moveit_messages
+
+    parameters = moveit_parameters("ur10_shadow", robot_urdf(), robot_srdf(), robot, config)
+    return MoveItPlanner(robot, config, MoveItSession(robot, config, parameters, moveit_messages))
+
+
+def benchmark(robot: RobotModel, config: MotionConfig, planner: MotionPlanner, count: int, seed: int) -> dict:
+    """Summary and attempts for each kind of start."""
+    scene = scene_with_post()
+    home = open_at_home(robot)
+    checker = scene_checker(robot, scene, config.clearance_m)
+    goals = list(reachable_goals(robot, home, checker, count, np.random.default_rng(seed)))
+    planner.plan_to_pose(home, goals[0], scene)  # what is loaded on first use is not timed
+    starts: dict[str, list[Attempt]] = {"from home": [], "from goal to goal": []}
+    at = home
+    for T_world_tip in goals:
+        attempt, _ = tried(robot, config, planner, scene, checker, home, T_world_tip)
+        starts["from home"].append(attempt)
+        attempt, at = tried(robot, config, planner, scene, checker, at, T_world_tip)
+        starts["from goal to goal"].append(attempt)
+    return {"starts": {name: summary(attempts) for name, attempts in starts.items()}}
+
+
+def scene_with_post() -> Scene:
+    """The table, and a post of 8 cm by 8 cm, half a metre high, in the middle of it."""
+    return Scene(
+        (
+            SceneObject(
+                "table", make_transform((0.7, 0.0, 0.70)), ((np.array([0.8, 0.8, 0.04]), np.eye(4)),)
+            ),
+            SceneObject(
+                "post", make_transform((0.7, 0.0, 0.97)), ((np.array([0.08, 0.08, 0.5]), np.eye(4)),)
+            ),
+        )
+    )
+
+
+def open_at_home(robot: RobotModel) -> Array:
+    """The robot at home with its hand open, (J,) [rad]."""
+    configuration = robot.named_states["home"].copy()
+    configuration[robot.hand.indices] = robot.named_states["open"][robot.hand.indices]
+    return configuration
+
+
+def reachable_goals(
+    robot: RobotModel, home: Array, checker: CollisionChecker, count: int, rng: np.random.Generator
+) -> Iterator[Array]:
+    """Tip poses (4, 4) of random palms around the table at which the arm has a free configuration."""
+    T_palm_tip = inverse_transform(robot.link_pose(home, PALM)) @ robot.link_pose(home, robot.tip)
+    starts = robot.chain.spread_starts(32, rng)
+    found = 0
+    while found < count:
+        T_world_tip = random_palm(rng) @ T_palm_tip
+        solutions = robot.chain.inverse(T_world_tip, home[robot.arm.indices], starts)
+        if any(checker.free(with_arm(robot, home, joints)) for joints in solutions):
+            found += 1
+            yield T_world_tip
+
+
+def random_palm(rng: np.random.Generator) -> Array:
+    """T_world_palm (4, 4): the palm (its -y) looks down to sideways, the fingers (its z) anywhere across that."""
+    tilt, azimuth = rng.uniform(0.0, TILT_RAD), rng.uniform(-np.pi, np.pi)
+    looks = Rotation.from_euler("YZ", [-tilt, 0.0]).apply((0.0, 0.0, -1.0))
+    looks = Rotation.from_euler("Z", azimuth).apply(looks)
+    across = np.cross(rng.normal(size=3), looks)
+    z = across / np.linalg.norm(across)
+    T_world_palm = make_transform(np.add(TABLE_TOP, rng.uniform(LOW_M, HIGH_M)))
+    T_world_palm[:3, :3] = np.stack([np.cross(-looks, z), -looks, z], axis=1)
+    return T_world_palm
+
+
+def tried(
+    robot: RobotModel,
+    config: MotionConfig,
+    planner: MotionPlanner,
+    scene: Scene,
+    checker: CollisionChecker,
+    start: Array,
+    T_world_tip: Array,
+) -> tuple[Attempt, Array]:
+    """One goal planned from a start (J,), and where the arm then is (J,) [rad]."""
+    wall, process = time.perf_counter(), time.process_time()
+    trajectory, problem = None, None
+    try:
+        trajectory = planner.plan_to_pose(start, T_world_tip, scene)
+    except PlanningFailed as failure:
+        problem = str(failure)
+    wall, process = time.perf_counter() - wall, time.process_time() - process
+    if trajectory is None:
+        return Attempt(problem, None, wall, process, 0.0), start
+    fault = wrong(robot, config, checker, start, trajectory)
+    end = with_arm(robot, start, trajectory.positions[-1])
+    return Attempt(None, fault, wall, process, trajectory.duration), end
+
+
+def wrong(
+    robot: RobotModel,
+    config: MotionConfig,
+    checker: CollisionChecker,
+    start: Array,
+    trajectory: Trajectory,
+) -> str | None:
+    """What is wrong with a motion of the arm from a configuration (J,) [rad], None for nothing."""
+    try:
+        check_limits(trajectory, config.arm_limits(robot))
+    except PlanningFailed as failure:
+        return str(failure)
+    between = np.arange(BETWEEN) / BETWEEN
+    for a, b in zip(trajectory.positions[:-1], trajectory.positions[1:], strict=True):
+        for part in between:
+            if hit := checker.collision(with_arm(robot, start, a + part * (b - a))):
+                return f"{hit[0]} hits {hit[1]}"
+    return None
+
+
+def with_arm(robot: RobotModel, configuration: Array, arm: Array) -> Array:
+    """Configuration (J,) with other joints (A,) of the arm [rad]."""
+    configuration = configuration.copy()
+    configuration[robot.arm.indices] = arm
+    return configuration
+
+
+def summary(attempts: list[Attempt]) -> dict:
+    """Rates and times of attempts; the times are of all of them, planned or not."""
+    times = {
+        f"{clock}_{name}": float(np.quantile([getattr(a, clock) for a in attempts], quantile))
+        for clock in ("wall_s", "process_s")
+        for name, quantile in (("p50", 0.5), ("p95", 0.95), ("max", 1.0))
+    }
+    planned = [a for a in attempts if a.problem is None]
+    return {
+        "goals": len(attempts),
+        "planned": len(planned) / len(attempts),
+        "motions_with_a_fault": sum(a.fault is not None for a in planned),
+        **times,
+        "motion_s_p50": float(np.median([a.motion_s for a in planned])) if planned else None,
+        "problems": dict(Counter(a.problem for a in attempts if a.problem)),
+        "faults": dict(Counter(a.fault for a in planned if a.fault)),
+    }
+
+
+def print_table(report: dict) -> None:
+    """The figures as Markdown."""
+    print(
+        "| start | goals | planned | faults | wall p50 / p95 / max | process p50 / p95 / max | motion p50 |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for name, row in report["starts"].items():
+        wall, process = (
+            " / ".join(f"{row[f'{clock}_{key}']:.3f}" for key in ("p50", "p95", "max"))
+            for clock in ("wall_s", "process_s")
+        )
+        print(
+            f"| {name} | {row['goals']} | {row['planned']:.0%} | {row['motions_with_a_fault']} "
+            f"| {wall} s | {process} s | {row['motion_s_p50'] or 0:.2f} s |"
+        )
+
+
+if __name__ == "__main__":
+    main()
