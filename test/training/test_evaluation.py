@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import trimesh
 from made_objects import random_grasps
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.quality import penetration
-from grasp_pose_net.refinement import refine_and_rank
+from grasp_pose_net.quality import epsilon_of, penetration
+from grasp_pose_net.refinement import Refined, refine_and_rank
 from grasp_pose_net.shapes import random_rotations, rotate_pose
 from grasp_pose_net.synthesis import draw_starts
-from grasp_pose_net.training import Objects, make_batch
+from grasp_pose_net.training import Objects, evaluation, make_batch
 from grasp_pose_net.training.evaluation import PAPER_MEASURE, Measure, depths, refined_figures, residuals
 
 
@@ -79,9 +80,31 @@ def test_refined_figures_are_what_the_planner_would_offer(objects: Objects, hand
     assert (first["object_good"], first["first_good"], first["good_share"]) == (1.0, 1.0, 1.0)
 
 
-def field_mesh(objects: Objects):
+def field_mesh(objects: Objects) -> trimesh.Trimesh:
     """The ball among the objects."""
-    import trimesh
-
     assert objects.names[1] == "made/ball"
     return trimesh.creation.icosphere(radius=0.04)
+
+
+def test_candidates_that_stay_inside_are_not_good(
+    objects: Objects, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field, rng, kinematics = objects.field(1), np.random.default_rng(0), Kinematics(hand)
+    best = refine_and_rank(hand, field, draw_starts(hand, field_mesh(objects), field, 5, rng=rng)).x[0]
+    sunk = best.copy()
+    sunk[:3] *= 1 - 0.004 / np.linalg.norm(
+        sunk[:3]
+    )  # 4 mm towards the middle: contacts remain, the skin is inside
+    zero = np.zeros(3)
+
+    def unmoved(hand: Hand, field: object, x: np.ndarray) -> Refined:
+        return Refined(x, np.array([True, False, True]), zero, zero, zero, zero)
+
+    monkeypatch.setattr(evaluation, "refine", unmoved)
+    found = refined_figures(hand, kinematics, field, np.stack([best, best, sunk]))
+    assert epsilon_of(hand, field, sunk[None])[0] > 0.05
+    assert found["good_share"] == pytest.approx(1 / 3)
+    assert found["best_epsilon"] == pytest.approx(epsilon_of(hand, field, best[None])[0], rel=1e-3)
+    assert found["refined_points"] > 0
+    found = refined_figures(hand, kinematics, field, np.stack([sunk, best, sunk]))
+    assert (found["best_epsilon"], found["object_good"]) == (0.0, 0.0)
