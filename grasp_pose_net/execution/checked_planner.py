@@ -21,7 +21,7 @@ from grasp_pose_net.execution.trajectory import Trajectory, along_path
 from grasp_pose_net.geometry import Array
 
 IK_STARTS = 32
-STEP_RAD = 0.005  # most that a joint moves between two checked configurations: 7 mm of an arm of 1.3 m
+STEP_RAD = 0.0025  # most that a joint moves between two checked configurations: 3 mm of an arm of 1.3 m
 POSE_ATTEMPTS = 2  # arm configurations of a pose that a path is searched to, once their goals are free
 
 
