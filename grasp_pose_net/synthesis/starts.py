@@ -64,7 +64,9 @@ def draw_starts(
     centre = points + rng.uniform(*config.gap_m, (total, 1)) * normals
     position = centre - R_object_base @ hand.grasp_centre
     bent = hand.open_joints + rng.uniform(*config.bend, (total, 1)) * hand.closing
-    joints = np.clip(bent + rng.normal(0, config.spread_rad, bent.shape) * hand.variety, hand.lower, hand.upper)
+    joints = np.clip(
+        bent + rng.normal(0, config.spread_rad, bent.shape) * hand.variety, hand.lower, hand.upper
+    )
     x = np.concatenate([position, quat_wxyz, joints], axis=1)
     if plane is None:
         return x
