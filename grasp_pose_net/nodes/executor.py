@@ -74,6 +74,8 @@ class ExecutorNode(Node):
             ConfigError: a parameter is wrong, the planner asked for is not there, or MoveIt does not start.
         """
         super().__init__("executor")
+        self._server: ActionServer | None = None
+        self._moveit: MoveItSession | None = None
         self._config = declare(self, ExecutorParameters)
         use_moveit = self._uses_moveit()
         self._robot = RobotModel(robot_urdf(self._config.robot), robot_srdf(self._config.robot))
@@ -93,7 +95,8 @@ class ExecutorNode(Node):
 
     def destroy_node(self) -> None:
         """Withdraw the action before the node goes."""
-        self._server.destroy()
+        if self._server:
+            self._server.destroy()
         if self._moveit:
             self._moveit.shutdown()
         super().destroy_node()
