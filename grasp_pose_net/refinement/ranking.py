@@ -24,7 +24,7 @@ class Ranked:
     Attributes:
         index: (G,) which candidate each came from.
         x: (G, 7 + D) pose vectors, object frame.
-        epsilon: (G,) fast epsilon.
+        epsilon: (G,) exact epsilon.
         rejected: how many candidates were dropped, by reason.
     """
 

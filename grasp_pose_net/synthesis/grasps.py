@@ -20,7 +20,7 @@ class Grasps:
 
     Attributes:
         x: (G, 7 + D) pose vectors, object frame.
-        epsilon: (G,) approximate epsilon.
+        epsilon: (G,) exact epsilon.
         hand_penetration_m: (G,) depth of the hand in the object [m].
         self_penetration_m: (G,) depth of the hand in itself [m].
         plane: (G, 4) normal and offset of the support plane that hand and forearm are clear of; zeros =
