@@ -130,7 +130,7 @@ def test_quick_node_is_stopped_quickly(tmp_path: Path) -> None:
     with Runner(tmp_path, nodes=[dummy("patient")]) as runner:
         wait_for(runner.log_file("patient").read_text)
         started = time.monotonic()
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 4.0  # a deaf one is killed after 5 s
 
 
 def test_nodes_die_with_a_runner_that_is_killed(tmp_path: Path) -> None:

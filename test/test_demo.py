@@ -27,7 +27,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def node_processes(demo: subprocess.Popen[str]) -> dict[str, int]:
     """Process ids of the demo's nodes by name."""
     listing = subprocess.run(
-        ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
+        ["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
     ).stdout
     found = re.findall(rf"^\s*(\d+)\s+{demo.pid}\s.*grasp_pose_net\.nodes\.(\w+)", listing, re.MULTILINE)
     return {name: int(pid) for pid, name in found}

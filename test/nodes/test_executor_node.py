@@ -40,7 +40,7 @@ from grasp_pose_net.nodes.runtime import spinning
 
 pytestmark = pytest.mark.ros
 
-ANSWER_S, LATE_S, STATE_AGE_S = 1.5, 1.0, 3.0
+ANSWER_S, LATE_S, STATE_AGE_S = 1.5, 3.0, 3.0
 OVERRIDES = [
     f"controllers.answer_timeout_s:={ANSWER_S}",
     f"controllers.late_s:={LATE_S}",
