@@ -38,10 +38,10 @@ from grasp_pose_net.synthesis import (
     stable_planes,
     synthesize,
 )
+from grasp_pose_net.synthesis.files import STRONG_EPSILON
 from grasp_pose_net.synthesis.planner import propose
 
 METHODS = ("gradient", "annealing")
-STRONG_EPSILON = 0.15
 # GraspIt!'s temperature, meant for 8 variables; the default is ten times colder, since this ends too hot to touch.
 AS_PUBLISHED = Annealing(degree_m=1000.0)
 

@@ -113,10 +113,8 @@ def descend(
     start = moved.copy() if anchor is None else checked(hand, anchor)
     count, size = len(moved), moved.shape[1]
     hand_data, scene_data = hand_arrays(hand), scene(field, plane, obstacles)
-    point_weight = _point_weights(weights, count, len(hand_data.contact_link))
-    seeds = (
-        np.random.SeedSequence(seed).generate_state(1, np.uint64) + np.arange(count, dtype=np.uint64) * 977
-    )
+    point_weight = point_weights(weights, count, len(hand_data.contact_link))
+    seeds = candidate_seeds(seed, count)
     first, last = _weights(descent.energy, 0), _weights(descent.energy, 1)
     stop = -1.0 if descent.stop_depth_m is None else descent.stop_depth_m
     schedule = (float(descent.iterations), descent.step, descent.noise, stop)
@@ -176,8 +174,17 @@ def thread_count() -> int:
     return int(os.environ.get("OMP_NUM_THREADS", 0)) or len(os.sched_getaffinity(0))
 
 
-def _point_weights(weights: NDArray[np.floating] | None, count: int, points: int) -> NDArray[np.float64]:
-    """Weights of contact points as (B, P)."""
+def candidate_seeds(seed: int, count: int) -> NDArray[np.uint64]:
+    """Seed of each of `count` candidates (B,); that of candidate b is the same whatever their number."""
+    return np.random.SeedSequence(seed).generate_state(1, np.uint64) + np.arange(count, dtype=np.uint64) * 977
+
+
+def point_weights(weights: NDArray[np.floating] | None, count: int, points: int) -> NDArray[np.float64]:
+    """Weights of contact points as (B, P): all 1 if left out.
+
+    Raises:
+        ValueError: they are neither (P,) nor (B, P).
+    """
     if weights is None:
         return np.ones((count, points))
     if weights.shape not in ((points,), (count, points)):

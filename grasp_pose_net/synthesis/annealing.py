@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
 from grasp_pose_net.refinement.arrays import Plane, hand_arrays, scene
-from grasp_pose_net.refinement.descent import checked, over_threads
+from grasp_pose_net.refinement.descent import candidate_seeds, checked, over_threads, point_weights
 from grasp_pose_net.shapes import SignedDistanceField
 
 _COOLING, _FIRST_TEMPERATURE, _DIMENSIONS = 7.0, 1e6, 8.0
@@ -77,7 +77,7 @@ def anneal(
         x: (B, 7 + D) pose vectors to start from, object frame; those in collision are moved away first.
         config: schedule and jumps.
         plane: support plane to stay above.
-        weights: (B, P) weight of each contact point; all 1 if left out.
+        weights: (B, P) or (P,) weight of each contact point; all 1 if left out.
         seed: start b uses (seed, b).
 
     Returns:
@@ -87,12 +87,8 @@ def anneal(
     start = checked(hand, x)
     count = len(start)
     hand_data, scene_data = hand_arrays(hand), scene(field, plane)
-    point_weight = (
-        np.ones((count, len(hand_data.contact_link))) if weights is None else np.array(weights, float)
-    )
-    seeds = (
-        np.random.SeedSequence(seed).generate_state(1, np.uint64) + np.arange(count, dtype=np.uint64) * 977
-    )
+    point_weight = point_weights(weights, count, len(hand_data.contact_link))
+    seeds = candidate_seeds(seed, count)
     jump = np.concatenate(
         [
             np.full(3, config.position_jump_m),

@@ -21,14 +21,20 @@ def test_same_seed_same_motion(robot, home, scene):
     np.testing.assert_allclose(robot.chain.tip_pose(first.positions[-1]), T_world_tip, atol=2e-4)
 
 
-def test_a_motion_that_is_not_clear_is_not_given_out(robot, home, monkeypatch):
-    """The curve is checked again, whatever the search says of the path under it."""
-    planner = OmplPlanner(robot, CONFIG)
+def blocked_turn(robot, home):
+    """The arm's joints before and after a turn of 1 rad at its base, and a scene whose post is in the way."""
     begin = home[robot.arm.indices]
     goal = np.add(begin, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0))
     halfway = home.copy()
     halfway[robot.arm.indices] += (0.5, 0.0, 0.0, 0.0, 0.0, 0.0)
     in_the_way = Scene((box("post", (0.02, 0.02, 0.02), robot.link_pose(halfway, "rh_palm")[:3, 3]),))
+    return begin, goal, in_the_way
+
+
+def test_a_motion_that_is_not_clear_is_not_given_out(robot, home, monkeypatch):
+    """The curve is checked again, whatever the search says of the path under it."""
+    planner = OmplPlanner(robot, CONFIG)
+    _, goal, in_the_way = blocked_turn(robot, home)
     monkeypatch.setattr(planner, "_search", lambda start, begin, end, *_: np.array([begin, end]))
     with pytest.raises(PlanningFailed, match="no smooth motion along it keeps clear") as raised:
         planner.plan_to_joints(home, goal, in_the_way)
@@ -37,11 +43,7 @@ def test_a_motion_that_is_not_clear_is_not_given_out(robot, home, monkeypatch):
 
 def test_another_search_follows_a_motion_that_is_not_clear(robot, home, monkeypatch):
     planner = OmplPlanner(robot, CONFIG)
-    begin = home[robot.arm.indices]
-    goal = np.add(begin, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0))
-    halfway = home.copy()
-    halfway[robot.arm.indices] += (0.5, 0.0, 0.0, 0.0, 0.0, 0.0)
-    in_the_way = Scene((box("post", (0.02, 0.02, 0.02), robot.link_pose(halfway, "rh_palm")[:3, 3]),))
+    begin, goal, in_the_way = blocked_turn(robot, home)
     searched, first = planner._search, iter([np.array([begin, goal])])
 
     def search(*given):
