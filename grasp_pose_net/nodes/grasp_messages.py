@@ -1,4 +1,4 @@
-"""Grasps as ``moveit_msgs/Grasp`` and back, and as markers for RViz; pure functions."""
+"""Grasps as ``moveit_msgs/Grasp`` and back; pure functions."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from builtin_interfaces.msg import Time as TimeMessage
 from geometry_msgs.msg import Vector3Stamped
 from moveit_msgs.msg import Grasp, GripperTranslation
-from std_msgs.msg import ColorRGBA, Header
+from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
-from visualization_msgs.msg import Marker, MarkerArray
 
 from grasp_pose_net.geometry import Array, inverse_transform, make_transform, split_transform
-from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference import PlannedGrasp, PlannerConfig
 from grasp_pose_net.nodes.messages import (
     duration_message,
-    pose_message,
     pose_stamped,
     transform_from_pose,
     vector_message,
@@ -29,7 +26,6 @@ from grasp_pose_net.nodes.messages import (
 CLOSE_S, SQUEEZE_S = 0.8, 1.2
 # Position gain [N m/rad] by which a squeeze posture becomes the effort that it asks for.
 STIFFNESS_NM_RAD = 5.0
-GOOD_EPSILON = 0.3
 
 
 def grasp_message(
@@ -139,53 +135,3 @@ def pose_vector(hand: Hand, message: Grasp, T_frame_object: Array) -> Array:
     T_object_palm = inverse_transform(T_frame_object) @ T_frame_root @ inverse_transform(hand.T_base_root)
     joints = hand.independent_joints(np.array([named[name] for name in hand.joint_names]))
     return np.concatenate([*split_transform(T_object_palm), joints])
-
-
-def grasp_markers(hand: Hand, grasps: Sequence[Grasp], T_frame_object: Array) -> MarkerArray:
-    """The hand's own shapes at every grasp, one namespace each, from red (ε = 0) to green (ε ≥ 0.3), ε as text."""
-    markers = MarkerArray(markers=[Marker(action=Marker.DELETEALL)])
-    if not grasps:
-        return markers
-    kinematics = Kinematics(hand, dtype=torch.float64)
-    x = np.stack([pose_vector(hand, grasp, T_frame_object) for grasp in grasps])
-    T_object_link = kinematics.link_poses(torch.as_tensor(x)).numpy()
-    for rank, (grasp, poses) in enumerate(zip(grasps, T_object_link, strict=True)):
-        header, namespace = grasp.grasp_pose.header, f"grasp_{rank}"
-        colour = _colour(grasp.grasp_quality)
-        for shape in hand.shapes:
-            T_frame_shape = T_frame_object @ poses[hand.tree.index(shape.link)] @ shape.T_link_shape
-            for kind, size, T_shape_part in _marker_parts(shape.kind, shape.size):
-                marker = Marker(
-                    header=header, ns=namespace, id=len(markers.markers), type=kind, action=Marker.ADD
-                )
-                marker.pose, marker.scale, marker.color = (
-                    pose_message(T_frame_shape @ T_shape_part),
-                    vector_message(size),
-                    colour,
-                )
-                markers.markers.append(marker)
-        label = Marker(header=header, ns=namespace, id=len(markers.markers), type=Marker.TEXT_VIEW_FACING)
-        label.pose, label.text, label.color = grasp.grasp_pose.pose, f"ε {grasp.grasp_quality:.2f}", colour
-        label.scale.z = 0.03
-        markers.markers.append(label)
-    return markers
-
-
-def _marker_parts(kind: str, size: Sequence[float]) -> list[tuple[int, list[float], Array]]:
-    """Marker types with scale (3,) and pose (4, 4) that make up one shape; RViz knows no capsule."""
-    middle = np.eye(4)
-    if kind == "box":
-        return [(Marker.CUBE, list(size), middle)]
-    diameter = 2 * size[0]
-    ball = [diameter] * 3
-    if kind == "sphere":
-        return [(Marker.SPHERE, ball, middle)]
-    parts = [(Marker.CYLINDER, [diameter, diameter, size[1]], middle)]
-    if kind == "capsule":
-        parts += [(Marker.SPHERE, ball, make_transform((0, 0, end))) for end in (-size[1] / 2, size[1] / 2)]
-    return parts
-
-
-def _colour(epsilon: float) -> ColorRGBA:
-    good = float(np.clip(epsilon / GOOD_EPSILON, 0.0, 1.0))
-    return ColorRGBA(r=1.0 - good, g=good, b=0.15, a=0.8)

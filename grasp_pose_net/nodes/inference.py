@@ -27,9 +27,9 @@ from grasp_pose_net.inference import (
     Reachable,
     explain_failure,
 )
+from grasp_pose_net.nodes.grasp_markers import grasp_markers
 from grasp_pose_net.nodes.grasp_messages import (
     candidate_message,
-    grasp_markers,
     grasp_message,
     pose_vector,
     rejections,
@@ -89,7 +89,7 @@ class InferenceNode(Node):
         try:
             target, plan, seconds = self._best(request)
             response.grasps = self._messages(plan, target)
-            self._markers.publish(grasp_markers(self._hand, response.grasps, target.T_frame_object))
+            self._markers.publish(grasp_markers(self._hand, response.grasps, target))
             text = f"{target.name}: {plan.summary()}; plan {1e3 * seconds:.0f} ms"
             code = MoveItErrorCodes.SUCCESS
             self.get_logger().info(text)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import trimesh
 from builtin_interfaces.msg import Time
-from visualization_msgs.msg import Marker
 
 from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.geometry import make_transform
@@ -90,15 +89,6 @@ def test_reasons_survive_as_text() -> None:
     text = f"5 of 20 refined; {gm.rejection_text(rejected)} (1279 ms)"
     assert gm.rejections(text) == rejected
     assert gm.rejections(f"x; {gm.rejection_text(Counter())} (12 ms)") == Counter()
-
-
-def test_markers_show_the_whole_hand(hand: Hand, grasp: PlannedGrasp) -> None:
-    markers = gm.grasp_markers(hand, [message_of(hand, grasp)] * 2, T_WORLD_OBJECT).markers
-    assert markers[0].action == Marker.DELETEALL
-    for namespace in ("grasp_0", "grasp_1"):
-        own = [marker for marker in markers if marker.ns == namespace]
-        assert len(own) > len(hand.shapes) and own[-1].text == "ε 0.20"
-        assert {marker.header.frame_id for marker in own} == {"world"}
 
 
 def test_mesh_object_becomes_a_centred_target() -> None:
