@@ -37,6 +37,44 @@ if os.getppid() == int(sys.argv[1]):
 """
 
 
+# The robot of models/robots/ that carries a hand; a hand without one can be planned for, not moved.
+ROBOT_OF_HAND = {"shadow": "ur10_shadow"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """How the system is started; what depends on it is in no parameter file.
+
+    Attributes:
+        sim: the simulation stands in for arm, hand and cameras.
+        use_sim_time: follow ``/clock``.
+        hand: of ``models/hands/``.
+        planner: motion planner of the executor: ompl, moveit or auto.
+        dry_run: plan and show motions, and move nothing.
+        objects: folder of meshes for the simulation; empty for the package's own.
+        cameras: parameter file of the perception node with a cell's cameras; empty for none.
+        parameters: parameter file for all nodes, which outdoes the package's own; empty for none.
+        robot_description: URDF or xacro file in place of the robot's own; empty for none.
+        robot_description_semantic: SRDF file in place of the robot's own; empty for none.
+    """
+
+    sim: bool = True
+    use_sim_time: bool = True
+    hand: str = "shadow"
+    planner: str = "ompl"
+    dry_run: bool = False
+    objects: str = ""
+    cameras: str = ""
+    parameters: str = ""
+    robot_description: str = ""
+    robot_description_semantic: str = ""
+
+    @property
+    def robot(self) -> str:
+        """The robot that carries the hand; empty where there is none."""
+        return ROBOT_OF_HAND.get(self.hand, "")
+
+
 @dataclass(frozen=True)
 class NodeSpec:
     """One node: its name is also that of its executable and of its parameter file ``config/<name>.yaml``.
@@ -45,34 +83,50 @@ class NodeSpec:
         name: node name.
         package: Python package that holds the node's module.
         simulated: stands in for hardware: makes the clock instead of following it, not started with a robot.
+        moves: moves a robot, and is not started for a hand that no robot carries.
+        own_file_in_simulation: its parameters in simulation are those of ``config/<name>_simulation.yaml`` instead.
     """
 
     name: str
     package: str = "grasp_pose_net.nodes"
     simulated: bool = False
+    moves: bool = False
+    own_file_in_simulation: bool = False
 
     @property
     def module(self) -> str:
         """Module whose ``main()`` is the node."""
         return f"{self.package}.{self.name}"
 
-    @property
-    def parameter_file(self) -> Path:
-        """The node's ROS parameter file."""
-        return config_file(f"{self.name}.yaml")
+    def starts(self, start: Start) -> bool:
+        """Whether the node is one of those that are started."""
+        return (start.sim or not self.simulated) and (bool(start.robot) or not self.moves)
 
-    def overrides(self, use_sim_time: bool, planner: str, objects: str) -> dict[str, Any]:
-        """Parameters of this node that depend on how the system is started; its file has the rest.
+    def parameter_files(self, start: Start) -> list[Path]:
+        """The node's ROS parameter files; what a later one sets holds."""
+        suffix = "_simulation" if start.sim and self.own_file_in_simulation else ""
+        files = [config_file(f"{self.name}{suffix}.yaml")]
+        if start.cameras and self.name == "perception":
+            files.append(Path(start.cameras).expanduser())
+        if start.parameters:
+            files.append(Path(start.parameters).expanduser())
+        return files
 
-        Args:
-            use_sim_time: follow ``/clock``.
-            planner: motion planner of the executor: auto, moveit or ompl.
-            objects: folder of meshes for the simulation; empty for the package's own.
-        """
+    def overrides(self, start: Start) -> dict[str, Any]:
+        """Parameters of this node that depend on how the system is started; its files have the rest."""
         if self.simulated:
-            return {"objects": objects}
-        own = {"planner": planner} if self.name == "executor" else {}
-        return {"use_sim_time": use_sim_time, **own}
+            return {"objects": start.objects}
+        robot = {
+            "robot": start.robot,
+            "robot_description": start.robot_description,
+            "robot_description_semantic": start.robot_description_semantic,
+        }
+        own: dict[str, dict[str, Any]] = {
+            "refinement": {"hand": start.hand},
+            "inference": {"hand": start.hand, "robot": start.robot},
+            "executor": {"planner": start.planner, "dry_run": start.dry_run, **robot},
+        }
+        return {"use_sim_time": start.use_sim_time, **own.get(self.name, {})}
 
 
 NODES = (
@@ -80,7 +134,7 @@ NODES = (
     NodeSpec("perception"),
     NodeSpec("refinement"),
     NodeSpec("inference"),
-    NodeSpec("executor"),
+    NodeSpec("executor", moves=True, own_file_in_simulation=True),
 )
 
 
@@ -120,19 +174,21 @@ class Runner:
         folder: Path,
         parameters: Mapping[str, Mapping[str, Any]] | None = None,
         nodes: Iterable[NodeSpec] = NODES,
+        start: Start | None = None,
     ) -> None:
         """Prepare the runner; nothing is started.
 
         Args:
             folder: place for ``<node>.log``; made if missing.
-            parameters: for each node name, the parameters that differ from its parameter file.
+            parameters: for each node name, the parameters that differ from its parameter files.
             nodes: what to start.
+            start: tells the parameter files; None for the simulation.
 
         Raises:
             ExecutionError: ``parameters`` names a node that is not in ``nodes``.
         """
         self.folder = folder
-        self._nodes = tuple(nodes)
+        self._nodes, self._start_as = tuple(nodes), start or Start()
         self._parameters = {name: dict(values) for name, values in (parameters or {}).items()}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         known = [node.name for node in self._nodes]
@@ -202,7 +258,9 @@ class Runner:
             signal.signal(signal.SIGINT, previous)
 
     def _start(self, node: NodeSpec) -> subprocess.Popen[bytes]:
-        command = ["-m", node.module, "--ros-args", "--params-file", str(node.parameter_file)]
+        command = ["-m", node.module, "--ros-args"]
+        for file in node.parameter_files(self._start_as):
+            command += ["--params-file", str(file)]
         for key, value in self._parameters.get(node.name, {}).items():
             command += ["-p", f"{key}:={json.dumps(value)}"]
         guard = [sys.executable, "-I", "-S", "-c", DIE_WITH_PARENT, str(os.getpid())]

@@ -40,6 +40,11 @@ def hand_file(name: str) -> Path:
     return _existing(share_dir() / "models" / "hands" / name / "hand.yaml")
 
 
+def hand_names() -> list[str]:
+    """Hands of ``models/hands``."""
+    return sorted(path.parent.name for path in (share_dir() / "models" / "hands").glob("*/hand.yaml"))
+
+
 def network_file(name: str) -> Path:
     """Path of ``models/networks/<name>.safetensors``, or ``name`` itself where it is a path to such a file."""
     if name.endswith(".safetensors"):
@@ -48,12 +53,16 @@ def network_file(name: str) -> Path:
 
 
 def robot_urdf(name: str = "ur10_shadow") -> str:
-    """URDF text of ``models/robots/<name>``, with its xacro expanded."""
+    """URDF text of ``models/robots/<name>``, or of a URDF or xacro file by its path; xacro is expanded."""
+    if name.endswith((".urdf", ".xacro")):
+        return expand_xacro(_existing(Path(name).expanduser()))
     return expand_xacro(_existing(share_dir() / "models" / "robots" / name / f"{name}.urdf.xacro"))
 
 
 def robot_srdf(name: str = "ur10_shadow") -> str:
-    """SRDF text of ``models/robots/<name>``."""
+    """SRDF text of ``models/robots/<name>``, or of an SRDF file by its path."""
+    if name.endswith(".srdf"):
+        return _existing(Path(name).expanduser()).read_text()
     return _existing(share_dir() / "models" / "robots" / name / f"{name}.srdf").read_text()
 
 

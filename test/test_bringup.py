@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -17,9 +18,18 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from grasp_pose_net import bringup
-from grasp_pose_net.bringup import NODES, NodeSpec, Runner, describe_status, free_domain, prepare_environment
+from grasp_pose_net.bringup import (
+    NODES,
+    NodeSpec,
+    Runner,
+    Start,
+    describe_status,
+    free_domain,
+    prepare_environment,
+)
 from grasp_pose_net.exceptions import ExecutionError
 
 ROOT = Path(__file__).parent.parent
@@ -200,14 +210,35 @@ def test_environment_is_filled_but_the_users_choice_stays(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node.name)
-def test_every_node_has_a_module_and_a_parameter_file_of_its_name(node: NodeSpec) -> None:
+@pytest.mark.parametrize("sim", [True, False])
+def test_every_node_has_a_module_and_parameter_files_of_its_name(node: NodeSpec, sim: bool) -> None:
     assert importlib.util.find_spec(node.module) is not None
-    text = (ROOT / "config" / f"{node.name}.yaml").read_text()
-    assert f"/{node.name}:" in text and "ros__parameters:" in text
+    for file in node.parameter_files(Start(sim=sim)):
+        text = (ROOT / "config" / file.name).read_text()
+        assert f"/{node.name}:" in text and "ros__parameters:" in text
+
+
+def test_a_real_cell_starts_slowly_and_with_the_drivers_names() -> None:
+    executor = next(node for node in NODES if node.name == "executor")
+    (file,) = executor.parameter_files(Start(sim=False))
+    values = yaml.safe_load((ROOT / "config" / file.name).read_text())["/executor"]["ros__parameters"]
+    assert values["motion"] == {"velocity_scale": 0.1, "acceleration_scale": 0.1}
+    assert values["controllers"]["arm"] == "scaled_joint_trajectory_controller/follow_joint_trajectory"
+    assert values["planner"] == "ompl"
+
+
+class NotThere(Exception):
+    """In place of ament's error for a package that is not installed."""
 
 
 @pytest.fixture
-def launch_file(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def installed() -> set[str]:
+    """ROS packages that the launch file finds; a test adds to it."""
+    return set()
+
+
+@pytest.fixture
+def launch_file(monkeypatch: pytest.MonkeyPatch, installed: set[str]) -> dict[str, Any]:
     """Names defined by the launch file; its imports of ROS are replaced by recorders of their arguments."""
 
     def recorder(*args: Any, **kwargs: Any) -> SimpleNamespace:
@@ -220,14 +251,23 @@ def launch_file(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         def perform(self, context: dict[str, str]) -> str:
             return context[self.name]
 
+    def share_directory(name: str) -> str:
+        if name not in installed:
+            raise NotThere(name)
+        return f"/share/{name}"
+
+    actions = ("DeclareLaunchArgument", "LogInfo", "OpaqueFunction", "Shutdown")
     modules = {
         "launch": {"LaunchContext": dict, "LaunchDescription": recorder},
-        "launch.actions": dict.fromkeys(("DeclareLaunchArgument", "OpaqueFunction", "Shutdown"), recorder),
+        "launch.actions": dict.fromkeys(actions, recorder),
         "launch.substitutions": {"LaunchConfiguration": Configuration},
         "launch_ros": {},
         "launch_ros.actions": {"Node": recorder},
         "ament_index_python": {},
-        "ament_index_python.packages": {"get_package_share_directory": lambda name: f"/share/{name}"},
+        "ament_index_python.packages": {
+            "PackageNotFoundError": NotThere,
+            "get_package_share_directory": share_directory,
+        },
     }
     for name, content in modules.items():
         module = ModuleType(name)
@@ -236,35 +276,80 @@ def launch_file(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "launch" / "grasp_demo.launch.py"))
 
 
-def started(launch_file: dict[str, Any], **given: str) -> dict[str, SimpleNamespace]:
-    """Nodes that the launch file starts, by executable."""
+def started(launch_file: dict[str, Any], **given: str) -> dict[str, dict[str, Any]]:
+    """What the launch file starts: arguments of each node, by executable."""
     values = {
-        argument.name: value.perform(given)
+        argument.name: value.perform({"sim": "true", **given})
         if hasattr(value := argument.kwargs["default_value"], "perform")
         else value
         for argument in launch_file["ARGUMENTS"]
+        if argument.name not in given
     }
-    return {node.kwargs["executable"]: node for node in launch_file["start_nodes"]({**values, **given})}
+    actions = launch_file["start_nodes"]({**values, **given})
+    return {action.kwargs.get("executable", action.kwargs.get("msg")): action.kwargs for action in actions}
 
 
 def test_launch_file_starts_the_list(launch_file: dict[str, Any], tmp_path: Path) -> None:
-    nodes = started(launch_file, sim="true", planner="ompl")
-    assert list(nodes) == [node.name for node in NODES]
-    assert nodes["executor"].kwargs["parameters"] == [
-        str(tmp_path / "executor.yaml"),
-        {"use_sim_time": True, "planner": "ompl"},
-    ]
-    assert nodes["simulation"].kwargs["parameters"][1] == {"objects": ""}
+    nodes = started(launch_file, sim="true", planner="moveit")
+    assert list(nodes) == [*(node.name for node in NODES), "rviz2 is not installed: nothing is shown"]
+    files, overrides = nodes["executor"]["parameters"]
+    assert files == str(tmp_path / "executor_simulation.yaml")
+    assert (overrides["use_sim_time"], overrides["planner"], overrides["dry_run"]) == (True, "moveit", False)
+    assert nodes["simulation"]["parameters"][1] == {"objects": ""}
 
 
-def test_launch_file_without_simulation(launch_file: dict[str, Any]) -> None:
-    nodes = started(launch_file, sim="false")
+def test_launch_file_without_simulation(launch_file: dict[str, Any], tmp_path: Path) -> None:
+    nodes = started(launch_file, sim="false", rviz="false", dry_run="true")
     assert list(nodes) == ["perception", "refinement", "inference", "executor"]
-    assert nodes["perception"].kwargs["parameters"][1] == {"use_sim_time": False}
+    assert nodes["perception"]["parameters"] == [str(tmp_path / "perception.yaml"), {"use_sim_time": False}]
+    assert nodes["executor"]["parameters"][0] == str(tmp_path / "executor.yaml")
+    assert nodes["executor"]["parameters"][1]["dry_run"] is True
+
+
+def test_a_cells_own_files_come_after_the_packages(launch_file: dict[str, Any], tmp_path: Path) -> None:
+    given = {"cameras": "/cell/cameras.yaml", "parameters": "/cell/cell.yaml", "robot_description": "/c.urdf"}
+    nodes = started(launch_file, sim="false", **given)
+    assert nodes["perception"]["parameters"][:3] == [
+        str(tmp_path / "perception.yaml"),
+        "/cell/cameras.yaml",
+        "/cell/cell.yaml",
+    ]
+    assert nodes["executor"]["parameters"][1] == "/cell/cell.yaml"
+    assert nodes["executor"]["parameters"][2]["robot_description"] == "/c.urdf"
+
+
+def test_what_ros_has_is_started_too(launch_file: dict[str, Any], installed: set[str]) -> None:
+    installed |= {"robot_state_publisher", "rviz2"}
+    nodes = started(launch_file)
+    assert list(nodes)[-2:] == ["robot_state_publisher", "rviz2"]
+    assert "<robot name=" in nodes["robot_state_publisher"]["parameters"][0]["robot_description"]
+    assert nodes["simulation"]["parameters"][1]["publish_robot_tf"] is False
+    assert Path(nodes["rviz2"]["arguments"][1]).is_file()
+    # a real robot's driver has its own
+    assert "robot_state_publisher" not in started(launch_file, sim="false")
+
+
+def test_a_hand_that_no_robot_carries_is_planned_for_only(launch_file: dict[str, Any]) -> None:
+    nodes = started(launch_file, hand="barrett", rviz="false")
+    assert list(nodes) == ["simulation", "perception", "refinement", "inference"]
+    assert nodes["refinement"]["parameters"][1]["hand"] == "barrett"
+    assert nodes["inference"]["parameters"][1]["robot"] == ""
 
 
 def test_every_launch_argument_is_described(launch_file: dict[str, Any]) -> None:
-    for argument in launch_file["ARGUMENTS"]:
-        assert argument.kwargs["description"].endswith(".")
-        default, choices = argument.kwargs["default_value"], argument.kwargs.get("choices")
+    arguments = {argument.name: argument.kwargs for argument in launch_file["ARGUMENTS"]}
+    for name, argument in arguments.items():
+        assert argument["description"].endswith("."), name
+        default, choices = argument["default_value"], argument.get("choices")
         assert choices is None or default in choices or default.name == "sim"
+    given = {field.name for field in dataclasses.fields(Start)}
+    assert given | {"rviz", "log_level"} == set(arguments)
+    assert set(arguments["hand"]["choices"]) == {path.name for path in (ROOT / "models/hands").iterdir()}
+
+
+@pytest.mark.parametrize("node", NODES, ids=lambda node: node.name)
+def test_nodes_have_the_parameters_that_the_start_sets(node: NodeSpec) -> None:
+    pytest.importorskip("rclpy", reason="needs rclpy")
+    page = runpy.run_path(str(ROOT / "scripts" / "make_parameter_page.py"))
+    known = {spec.name for spec in page["specs"](page["parameters_class"](node.name))} | {"use_sim_time"}
+    assert set(node.overrides(Start())) <= known

@@ -1,9 +1,11 @@
 """Grasp → motion: the robot and its scene, motion planning, and the pick-up sequence. Free of ROS."""
 
 from grasp_pose_net.execution.chain import Chain
+from grasp_pose_net.execution.checked_planner import CheckedPlanner
 from grasp_pose_net.execution.collision import CollisionChecker, hand_checker, scene_checker
 from grasp_pose_net.execution.grasp_motion import ArmPath, GraspMotion, PickGrasp
 from grasp_pose_net.execution.lines import line_poses, shake
+from grasp_pose_net.execution.measured import MeasuredRobot
 from grasp_pose_net.execution.moveit_config import moveit_parameters, moveit_problem
 from grasp_pose_net.execution.moveit_controllers import MoveItControllers
 from grasp_pose_net.execution.moveit_planner import MoveItPlanner
@@ -12,6 +14,7 @@ from grasp_pose_net.execution.ompl_planner import OmplPlanner
 from grasp_pose_net.execution.pickup import Pickup
 from grasp_pose_net.execution.planner import MotionConfig, MotionPlanner
 from grasp_pose_net.execution.problems import ExecutionFailed, PlanningFailed, Problem
+from grasp_pose_net.execution.recovery import Recovery, without_clearance
 from grasp_pose_net.execution.robot import RobotModel
 from grasp_pose_net.execution.scene import Attachment, Scene, SceneObject
 from grasp_pose_net.execution.stages import (
@@ -19,6 +22,7 @@ from grasp_pose_net.execution.stages import (
     Controllers,
     JointState,
     PickupConfig,
+    PickupPlan,
     PickupResult,
     Step,
 )
@@ -35,11 +39,13 @@ __all__ = [
     "ArmPath",
     "Attachment",
     "Chain",
+    "CheckedPlanner",
     "CollisionChecker",
     "Controllers",
     "ExecutionFailed",
     "GraspMotion",
     "JointState",
+    "MeasuredRobot",
     "MotionConfig",
     "MotionLimits",
     "MotionPlanner",
@@ -50,9 +56,11 @@ __all__ = [
     "PickGrasp",
     "Pickup",
     "PickupConfig",
+    "PickupPlan",
     "PickupResult",
     "PlanningFailed",
     "Problem",
+    "Recovery",
     "RobotModel",
     "Scene",
     "SceneObject",
@@ -67,4 +75,5 @@ __all__ = [
     "scene_checker",
     "shake",
     "smooth_move",
+    "without_clearance",
 ]

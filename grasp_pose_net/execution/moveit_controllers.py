@@ -64,6 +64,10 @@ class MoveItControllers:
         while not motion.ended.wait(POLL_S):
             if cancelled():
                 raise ExecutionFailed(Problem.CANCELLED, f"MoveIt was told to stop; {self._stop(motion)}")
+            try:
+                self._direct.joint_state()
+            except ExecutionFailed as failure:
+                raise ExecutionFailed(failure.problem, f"{failure.reason}; {self._stop(motion)}") from failure
             waited = time.monotonic() - began
             if waited > (trajectory.duration + self._late_s) / self._slowest_clock:
                 raise ExecutionFailed(

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.execution.grasp_motion import ArmPath, GraspMotion, PickGrasp
+from grasp_pose_net.execution.measured import MeasuredRobot
 from grasp_pose_net.execution.planner import MotionConfig, MotionPlanner
 from grasp_pose_net.execution.problems import ExecutionFailed, PlanningFailed, Problem
 from grasp_pose_net.execution.robot import RobotModel
@@ -52,6 +52,7 @@ class Pickup:
         """
         self._robot, self._planner, self._controllers = robot, planner, controllers
         self._motion, self._config = motion, config
+        self._measured = MeasuredRobot(robot, controllers, config)
 
     def run(
         self,
@@ -62,6 +63,7 @@ class Pickup:
         feedback: Callable[[str], None],
         cancelled: Callable[[], bool],
         plan_only: bool = False,
+        planned: Callable[[PickupPlan], None] = lambda plan: None,
     ) -> PickupResult:
         """Pick the target up by the first of the grasps that can be planned.
 
@@ -75,6 +77,7 @@ class Pickup:
             feedback: called with each stage as it begins.
             cancelled: whether to stop.
             plan_only: plan everything and move nothing.
+            planned: called with the plan before anything moves.
 
         Raises:
             PlanningError: target or support is not in the scene.
@@ -82,7 +85,7 @@ class Pickup:
         began = time.perf_counter()
         self._planner.show(scene)
         try:
-            start = self.measured()
+            start = self._measured.configuration()
             plan = self._plan_first(grasps, scene, target, supports, start, cancelled)
         except (PlanningFailed, ExecutionFailed) as failure:
             return PickupResult(
@@ -94,34 +97,12 @@ class Pickup:
                 time.perf_counter() - began,
             )
         planning_s = time.perf_counter() - began
+        planned(plan)
         if plan_only:
             seconds = sum(step.trajectory.duration for step in plan.steps)
             text = f"planned {plan.grasp.name}, {seconds:.1f} s of motion; nothing was moved"
             return PickupResult(None, "plan", text, plan.grasp, plan.steps, planning_s)
         return replace(self._execute(plan, feedback, cancelled), planning_s=planning_s)
-
-    def measured(self) -> Array:
-        """The measured configuration (J,) [rad], put back into the limits where it is barely outside.
-
-        Raises:
-            ExecutionFailed: the joint state is too old, lacks joints, or is outside the limits.
-        """
-        state = self._controllers.joint_state()
-        if state.age_s > self._config.state_age_s:
-            raise ExecutionFailed(
-                Problem.STALE_STATE,
-                f"joint states are {state.age_s:.2f} s old, allowed {self._config.state_age_s:g} s; "
-                "is their publisher alive?",
-            )
-        try:
-            measured = self._robot.configuration(state.positions)
-        except PlanningError as error:
-            raise ExecutionFailed(Problem.STALE_STATE, str(error)) from error
-        if outside := self._robot.outside_limits(measured, self._config.start_tolerance_rad):
-            raise ExecutionFailed(
-                Problem.OUTSIDE_LIMITS, f"measured {'; '.join(outside)}; move these joints back first"
-            )
-        return np.clip(measured, self._robot.lower, self._robot.upper)
 
     def _plan_first(
         self,
@@ -175,25 +156,46 @@ class Pickup:
         reach = plan.plan_to_joints(opened, path.pre_grasp, motion.reach_scene)
         at_pre_grasp = self._after(opened, reach)
         approach = plan.plan_cartesian(at_pre_grasp, grasp.T_world_tip, motion.contact_scene)
-        closed = self._with_hand(self._after(at_pre_grasp, approach), grasp.grasp)
+        at_grasp = self._after(at_pre_grasp, approach)
+        closed = self._with_hand(at_grasp, grasp.grasp)
+        squeeze, efforts = self._limited_squeeze(grasp)
         lift_scene = motion.lift_scene(robot.link_pose(closed, robot.tip))
         lift = plan.plan_cartesian(closed, path.T_world_lift, lift_scene)
         return PickupPlan(
             grasp,
             (
-                Step(REACH, self._hand_move(posture, grasp.pre_grasp)),
-                Step(REACH, reach),
-                Step(APPROACH, approach),
-                Step(CLOSE, self._hand_move(grasp.pre_grasp, grasp.grasp), may_stop_short=True),
+                Step(REACH, self._hand_move(posture, grasp.pre_grasp), start),
+                Step(REACH, reach, opened),
+                Step(APPROACH, approach, at_pre_grasp),
+                Step(
+                    CLOSE,
+                    self._hand_move(grasp.pre_grasp, grasp.grasp),
+                    at_grasp,
+                    empty=False,
+                    may_stop_short=True,
+                ),
                 Step(
                     SQUEEZE,
-                    self._hand_move(grasp.grasp, grasp.squeeze, grasp.efforts),
+                    self._hand_move(grasp.grasp, squeeze, efforts),
+                    closed,
+                    empty=False,
                     may_stop_short=True,
                     shown=lift_scene,
                 ),
-                Step(LIFT, lift),
+                Step(LIFT, lift, closed, empty=False),
             ),
         )
+
+    def _limited_squeeze(self, grasp: PickGrasp) -> tuple[Array, Array | None]:
+        """Posture (H,) [rad] and efforts (H,) [N m] of the squeeze, each joint's reduced to what it may exert.
+
+        A controller of positions presses by how far the posture is beyond the grasp, so both are reduced alike.
+        """
+        if grasp.efforts is None:
+            return grasp.squeeze, None
+        largest = np.minimum(self._robot.hand.effort, self._config.squeeze_effort_nm)
+        share = np.minimum(1.0, largest / np.maximum(np.abs(grasp.efforts), 1e-9))
+        return grasp.grasp + share * (grasp.squeeze - grasp.grasp), share * grasp.efforts
 
     def _hand_move(self, start: Array, goal: Array, efforts: Array | None = None) -> Trajectory:
         hand = self._robot.hand
@@ -225,51 +227,17 @@ class Pickup:
             try:
                 if cancelled():
                     raise ExecutionFailed(Problem.CANCELLED, f"before {stage}")
-                self._check_start(step)
+                self._measured.check_start(step)
                 self._controllers.execute(step.trajectory, step.may_stop_short, cancelled)
             except ExecutionFailed as failure:
-                text = f"{stage} failed. {failure}. {self.whereabouts(plan.grasp)}"
+                text = f"{stage} failed. {failure}. {self._whereabouts(plan.grasp)}"
                 return PickupResult(failure.problem, stage, text, plan.grasp, tuple(done))
             done.append(step)
             if step.shown:
                 self._planner.show(step.shown)
-        text = f"lifted with {plan.grasp.name}. {self.whereabouts(plan.grasp)}"
+        text = f"lifted with {plan.grasp.name}. {self._whereabouts(plan.grasp)}"
         return PickupResult(None, stage, text, plan.grasp, tuple(done))
 
-    def _check_start(self, step: Step) -> None:
-        """Refuse a motion of the arm that starts elsewhere; a hand may be held up by an object.
-
-        Raises:
-            ExecutionFailed: the difference is too large, or the joint state is not to be trusted.
-        """
-        measured = self.measured()
-        arm = self._robot.arm
-        if step.trajectory.joint_names != arm.names:
-            return
-        difference = np.abs(measured[arm.indices] - step.trajectory.positions[0])
-        if (worst := int(difference.argmax())) >= 0 and difference[worst] > self._config.start_tolerance_rad:
-            raise ExecutionFailed(
-                Problem.NOT_AT_START,
-                f"{arm.names[worst]} is {difference[worst]:.3f} rad from the planned start, allowed "
-                f"{self._config.start_tolerance_rad:g}; another controller may be moving the arm",
-            )
-
-    def whereabouts(self, grasp: PickGrasp) -> str:
-        """Where arm and hand are now, relative to a grasp, as text."""
-        try:
-            measured = self.measured()
-        except ExecutionFailed as failure:
-            return f"State of arm and hand unknown: {failure}"
-        T_world_tip = self._robot.link_pose(measured, self._robot.tip)
-        away = np.linalg.norm(T_world_tip[:3, 3] - grasp.T_world_tip[:3, 3])
-        x, y, z = T_world_tip[:3, 3]
+    def _whereabouts(self, grasp: PickGrasp) -> str:
         postures = {"pre-grasp": grasp.pre_grasp, "grasp": grasp.grasp, "squeeze": grasp.squeeze}
-        hand = measured[self._robot.hand.indices]
-        name, far = min(
-            ((name, float(np.abs(hand - posture).max())) for name, posture in postures.items()),
-            key=lambda entry: entry[1],
-        )
-        return (
-            f"Arm: {self._robot.tip} at ({x:.3f}, {y:.3f}, {z:.3f}) m, {away:.3f} m from its grasp pose; "
-            f"hand: nearest to the {name} posture, largest difference {far:.2f} rad"
-        )
+        return self._measured.whereabouts(grasp.T_world_tip, postures)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from grasp_pose_net.execution.robot import RobotModel
+from grasp_pose_net.execution.robot import Group, RobotModel
 from grasp_pose_net.execution.scene import Scene
 from grasp_pose_net.execution.trajectory import MotionLimits, Trajectory
 from grasp_pose_net.geometry import Array
@@ -18,10 +18,11 @@ class MotionConfig:
     """How fast and how carefully the robot moves."""
 
     velocity_scale: float = field(
-        default=0.5, metadata={"doc": "part of the joints' top speed", "range": (0.01, 1.0)}
+        default=0.5, metadata={"doc": "part of the joints' top speed, of arm and hand", "range": (0.01, 1.0)}
     )
     acceleration_scale: float = field(
-        default=0.5, metadata={"doc": "part of the joints' top acceleration", "range": (0.01, 1.0)}
+        default=0.5,
+        metadata={"doc": "part of the joints' top acceleration, of arm and hand", "range": (0.01, 1.0)},
     )
     arm_acceleration_rad_s2: float = field(
         default=4.0, metadata={"doc": "top acceleration of each arm joint [rad/s²]", "range": (0.1, 20.0)}
@@ -64,17 +65,15 @@ class MotionConfig:
 
     def arm_limits(self, robot: RobotModel) -> MotionLimits:
         """Limits of the arm's joints, scaled."""
-        return self._limits(
-            robot.arm.lower, robot.arm.upper, robot.arm.velocity, self.arm_acceleration_rad_s2
-        )
+        return self._limits(robot.arm, self.arm_acceleration_rad_s2)
 
     def hand_limits(self, robot: RobotModel) -> MotionLimits:
-        """Limits of the hand's joints; not scaled, the hand is quick enough to need no haste."""
-        acceleration = np.full(len(robot.hand.names), self.hand_acceleration_rad_s2)
-        return MotionLimits(robot.hand.lower, robot.hand.upper, robot.hand.velocity, acceleration)
+        """Limits of the hand's joints, scaled."""
+        return self._limits(robot.hand, self.hand_acceleration_rad_s2)
 
-    def _limits(self, lower: Array, upper: Array, velocity: Array, acceleration: float) -> MotionLimits:
-        limits = MotionLimits(lower, upper, velocity, np.full(len(lower), acceleration))
+    def _limits(self, group: Group, acceleration: float) -> MotionLimits:
+        accelerations = np.full(len(group.names), acceleration)
+        limits = MotionLimits(group.lower, group.upper, group.velocity, accelerations)
         return limits.scaled(self.velocity_scale, self.acceleration_scale)
 
 

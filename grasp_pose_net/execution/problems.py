@@ -24,6 +24,7 @@ class Problem(Enum):
     REJECTED = "controller rejected the motion"
     ABORTED = "controller aborted the motion"
     TIMED_OUT = "controller did not finish in time"
+    LOST = "controller is gone"
     CANCELLED = "cancelled"
 
 
@@ -32,12 +33,13 @@ class PlanningFailed(PlanningError):
 
     Attributes:
         problem: the kind of failure.
+        reason: what happened, without the kind.
     """
 
     def __init__(self, problem: Problem, text: str) -> None:
         """Store the kind beside the text."""
         super().__init__(f"{problem.value}: {text}")
-        self.problem = problem
+        self.problem, self.reason = problem, text
 
 
 class ExecutionFailed(ExecutionError):
@@ -45,9 +47,10 @@ class ExecutionFailed(ExecutionError):
 
     Attributes:
         problem: the kind of failure.
+        reason: what happened, without the kind.
     """
 
     def __init__(self, problem: Problem, text: str) -> None:
         """Store the kind beside the text."""
         super().__init__(f"{problem.value}: {text}")
-        self.problem = problem
+        self.problem, self.reason = problem, text

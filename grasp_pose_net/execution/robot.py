@@ -25,6 +25,7 @@ class Group:
         lower: (J,) lower limits [rad].
         upper: (J,) upper limits [rad].
         velocity: (J,) largest speeds [rad/s].
+        effort: (J,) largest torques [N m].
     """
 
     names: tuple[str, ...]
@@ -32,6 +33,7 @@ class Group:
     lower: Array
     upper: Array
     velocity: Array
+    effort: Array
 
 
 class RobotModel:
@@ -131,6 +133,13 @@ class RobotModel:
         pin.forwardKinematics(self.model, self.data, configuration)
         return pin.updateFramePlacement(self.model, self.data, frame).homogeneous.copy()
 
+    def hand_parts(self, configuration: Array) -> Array:
+        """Centres (S, 3) [m] of the hand's shapes in the world at a configuration (J,) [rad]."""
+        placed = self.geometry.createData()
+        pin.updateGeometryPlacements(self.model, self.data, self.geometry, placed, configuration)
+        own = [i for i, link in enumerate(self.geometry_links) if link in self.hand_links]
+        return np.array([placed.oMg[i].translation for i in own])
+
     def outside_limits(self, configuration: Array, tolerance: float = 1e-3) -> list[str]:
         """What is outside the limits by more than a tolerance [rad], as text, one entry a joint."""
         excess = np.maximum(self.lower - configuration, configuration - self.upper)
@@ -168,6 +177,7 @@ class RobotModel:
             lower=self.lower[indices],
             upper=self.upper[indices],
             velocity=self.model.velocityLimit[indices],
+            effort=self.model.effortLimit[indices],
         )
 
     def _chain(self) -> Chain:

@@ -10,6 +10,7 @@ from grasp_pose_net.execution.grasp_motion import PickGrasp
 from grasp_pose_net.execution.problems import Problem
 from grasp_pose_net.execution.scene import Scene
 from grasp_pose_net.execution.trajectory import Trajectory
+from grasp_pose_net.geometry import Array
 
 REACH, APPROACH, CLOSE, SQUEEZE, LIFT = STAGES = ("reach", "approach", "close", "squeeze", "lift")
 
@@ -34,7 +35,7 @@ class Controllers(Protocol):
         """The newest measured joints.
 
         Raises:
-            ExecutionFailed: none have come yet.
+            ExecutionFailed: some have not come yet, or not for too long.
         """
 
     def execute(self, trajectory: Trajectory, may_stop_short: bool, cancelled: Callable[[], bool]) -> None:
@@ -46,7 +47,8 @@ class Controllers(Protocol):
             cancelled: asked again and again; once true, the motion is stopped.
 
         Raises:
-            ExecutionFailed: rejected, aborted, too late or cancelled; the joints have been stopped.
+            ExecutionFailed: rejected, aborted, too late, cancelled, or nobody can tell any more where the joints
+                are; the motion has been told to stop.
         """
 
 
@@ -54,12 +56,27 @@ class Controllers(Protocol):
 class PickupConfig:
     """What the pick-up tolerates."""
 
-    state_age_s: float = field(
-        default=0.5, metadata={"doc": "joint states older than this are refused [s]", "range": (0.01, 10.0)}
-    )
     start_tolerance_rad: float = field(
         default=0.05,
-        metadata={"doc": "largest difference of measured and planned start [rad]", "range": (0.001, 0.5)},
+        metadata={
+            "doc": "largest difference of an arm joint from where its motion was planned to start [rad]",
+            "range": (0.001, 0.5),
+        },
+    )
+    hand_tolerance_m: float = field(
+        default=0.03,
+        metadata={
+            "doc": "largest distance of a part of the empty hand from where a motion was planned with it [m]",
+            "range": (0.001, 0.2),
+        },
+    )
+    squeeze_effort_nm: float = field(
+        default=1.0,
+        metadata={
+            "doc": "largest torque that the squeeze asks of a joint, if the URDF does not allow less [N m]; "
+            "posture and effort are reduced alike",
+            "range": (0.01, 10.0),
+        },
     )
     posture_s: float = field(
         default=0.6,
@@ -74,12 +91,16 @@ class Step:
     Attributes:
         stage: name of the stage.
         trajectory: of the arm or the hand.
+        start: (J,) configuration of the whole robot that it was planned from [rad].
+        empty: the hand has not touched the object yet, so that its joints, too, must be where they start.
         may_stop_short: fingers may be stopped by the object.
         shown: the scene as it is once the motion has ended, None where that is as before.
     """
 
     stage: str
     trajectory: Trajectory
+    start: Array
+    empty: bool = True
     may_stop_short: bool = False
     shown: Scene | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from action_msgs.msg import GoalStatus
 from control_msgs.action import FollowJointTrajectory
 from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import ROSClock
 from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import JointState as JointStateMessage
@@ -22,6 +23,7 @@ from grasp_pose_net.nodes.motion_messages import follow_goal
 from grasp_pose_net.nodes.qos import SENSOR
 
 POLL_S = 0.01
+SERVER_CHECK_S = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,13 @@ class ControllerParameters:
         default="hand_controller/follow_joint_trajectory", metadata={"doc": "action of the hand's controller"}
     )
     joint_states: str = field(default="/joint_states", metadata={"doc": "topic of the measured joints"})
+    state_age_s: float = field(
+        default=0.5,
+        metadata={
+            "doc": "joint states older than this are refused, and stop a motion under way [s]",
+            "range": (0.01, 10.0),
+        },
+    )
     answer_timeout_s: float = field(
         default=5.0, metadata={"doc": "longest wait for a controller's answer [s]", "range": (0.1, 60.0)}
     )
@@ -83,9 +92,18 @@ class ControllerClient:
                 f"{len(self._robot.joint_names)} joints: {', '.join(missing[:5])}; "
                 "is the robot's driver or the simulation running?",
             )
-        now, wall = self._now(), time.monotonic()
-        age = max(max(now - joints[n][1], wall - joints[n][2]) for n in self._robot.joint_names)
+        age, allowed = self._age_s(joints), self._parameters.state_age_s
+        if age > allowed:
+            raise ExecutionFailed(
+                Problem.STALE_STATE,
+                f"joint states on {self._parameters.joint_states} are {age:.2f} s old, allowed {allowed:g} s; is their "
+                "publisher alive, and do the clocks of its machine and this one agree?",
+            )
         return JointState({name: position for name, (position, _, _) in joints.items()}, age)
+
+    def missing_servers(self) -> list[str]:
+        """Names of the controllers' actions that nobody offers now."""
+        return [c._action_name for c in self._clients.values() if not c.server_is_ready()]
 
     def execute(self, trajectory: Trajectory, may_stop_short: bool, cancelled: Callable[[], bool]) -> None:
         """See :class:`execution.Controllers`."""
@@ -101,18 +119,29 @@ class ControllerClient:
             raise ExecutionFailed(Problem.REJECTED, f"{name} rejected {_summary(trajectory)}; see its log")
         result = handle.get_result_async()
         try:
-            self._wait_for_end(result, trajectory, name, cancelled)
+            self._wait_for_end(result, trajectory, client, cancelled)
         except ExecutionFailed as failure:
             stopped = self._stop(handle, result)
-            raise ExecutionFailed(
-                failure.problem, f"{failure.args[0].split(': ', 1)[1]}; {stopped}"
-            ) from failure
+            raise ExecutionFailed(failure.problem, f"{failure.reason}; {stopped}") from failure
+        except BaseException:
+            # whatever went wrong here, the robot must not go on without somebody who watches
+            self._stop(handle, result)
+            raise
         _check_result(result.result(), name, may_stop_short)
 
     def _take(self, message: JointStateMessage) -> None:
         stamp, arrival = stamp_seconds(message.header.stamp), time.monotonic()
         for name, position in zip(message.name, message.position, strict=False):
             self._joints[name] = (position, stamp, arrival)
+
+    def _age_s(self, joints: Mapping[str, tuple[float, float, float]]) -> float:
+        """Time since the joint heard of longest ago was measured, and since it was heard of, whichever is longer."""
+        now, wall = self._now(), time.monotonic()
+        # a simulation may be slower than the wall's clock, and is not late for that
+        clock = self._node.get_clock()
+        simulated = isinstance(clock, ROSClock) and clock.ros_time_is_active
+        pace = self._parameters.slowest_clock if simulated else 1.0
+        return max(max(now - joints[n][1], pace * (wall - joints[n][2])) for n in self._robot.joint_names)
 
     def _now(self) -> float:
         return self._node.get_clock().now().nanoseconds * 1e-9
@@ -129,15 +158,26 @@ class ControllerClient:
         return sent.result()
 
     def _wait_for_end(
-        self, result: Future, trajectory: Trajectory, name: str, cancelled: Callable[[], bool]
+        self, result: Future, trajectory: Trajectory, client: ActionClient, cancelled: Callable[[], bool]
     ) -> None:
-        """Block until a motion ends; in the time of the node's clock, and in bounded time on the wall's."""
+        """Block until a motion ends; in the time of the node's clock, and in bounded time on the wall's.
+
+        Raises:
+            ExecutionFailed: cancelled, too late, or joint states or the controller have gone silent meanwhile.
+        """
+        name = client._action_name
         limit_s = trajectory.duration + self._parameters.late_s
+        server_seen = time.monotonic()
         start, wall = self._now(), time.monotonic()
         ended = _event_of(result)
         while not ended.wait(POLL_S):
             if cancelled():
                 raise ExecutionFailed(Problem.CANCELLED, f"{name} was told to stop")
+            self.joint_state()
+            if time.monotonic() - server_seen > SERVER_CHECK_S:
+                if not client.server_is_ready():
+                    raise ExecutionFailed(Problem.LOST, f"{name} has gone during a motion; see its log")
+                server_seen = time.monotonic()
             waited = time.monotonic() - wall
             if self._now() - start > limit_s or waited > limit_s / self._parameters.slowest_clock:
                 raise ExecutionFailed(

@@ -22,7 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from std_srvs.srv import Trigger
 
-from grasp_pose_net.bringup import NODES, Runner
+from grasp_pose_net.bringup import NODES, Runner, Start
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.execution import ExecutionFailed, MotionConfig, PlanningFailed, RobotModel, shake
 from grasp_pose_net.hand import Hand
@@ -228,7 +228,7 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[st
     console = Console()
     folder = Path("runs") / "demo" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     place = "" if objects is None else str(objects.resolve())
-    parameters = {node.name: node.overrides(True, "auto", place) for node in NODES}
+    parameters = {node.name: node.overrides(Start(objects=place)) for node in NODES}
     parameters["simulation"]["seed"] = seed
     with Runner(folder.resolve() / "logs", parameters) as runner:
         domain = " ".join(

@@ -1,50 +1,65 @@
-"""``/pickup``: brings the hand to a grasp, closes it and lifts the object."""
+"""``/pickup``: brings the hand to a grasp, closes it and lifts the object; ``~/open_hand`` and ``~/retreat``."""
 
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from moveit_msgs.action import Pickup as PickupAction
-from moveit_msgs.msg import Constraints, MoveItErrorCodes, RobotTrajectory
+from moveit_msgs.msg import (
+    Constraints,
+    DisplayRobotState,
+    DisplayTrajectory,
+    MoveItErrorCodes,
+    RobotTrajectory,
+)
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
+from std_srvs.srv import Trigger
 
-from grasp_pose_net.exceptions import ConfigError, PlanningError
+from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.execution import (
+    CheckedPlanner,
     Controllers,
+    ExecutionFailed,
+    MeasuredRobot,
     MotionConfig,
-    MotionPlanner,
-    MoveItControllers,
     MoveItPlanner,
     MoveItSession,
     OmplPlanner,
     PickGrasp,
     Pickup,
     PickupConfig,
+    PickupPlan,
     PickupResult,
+    PlanningFailed,
+    Recovery,
     RobotModel,
     Scene,
-    moveit_parameters,
-    moveit_problem,
+    without_clearance,
 )
 from grasp_pose_net.models import robot_srdf, robot_urdf
-from grasp_pose_net.nodes import moveit_messages
 from grasp_pose_net.nodes.controller_client import ControllerClient, ControllerParameters
+from grasp_pose_net.nodes.diagnostics import Diagnostics, Health
 from grasp_pose_net.nodes.motion_messages import (
     ERROR_CODES,
     pick_grasp,
     scene_from_messages,
     trajectory_message,
 )
+from grasp_pose_net.nodes.moveit_start import PLANNERS, start_moveit, uses_moveit
 from grasp_pose_net.nodes.parameters import declare
+from grasp_pose_net.nodes.plan_messages import grasp_state, planned_motion
+from grasp_pose_net.nodes.qos import LATCHED
 from grasp_pose_net.nodes.runtime import run
 from grasp_pose_net.nodes.scene import ObjectScene
 
-PLANNERS = ("auto", "moveit", "ompl")
+IDLE = "idle"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,23 +67,36 @@ class ExecutorParameters:
     """Parameters of the executor node."""
 
     robot: str = field(default="ur10_shadow", metadata={"doc": "robot in models/robots/"})
-    planner: str = field(default="auto", metadata={"doc": f"motion planner: {', '.join(PLANNERS)}"})
+    robot_description: str = field(
+        default="", metadata={"doc": "URDF or xacro file in place of the robot's own; empty: its own"}
+    )
+    robot_description_semantic: str = field(
+        default="", metadata={"doc": "SRDF file in place of the robot's own; empty: its own"}
+    )
+    planner: str = field(
+        default="ompl",
+        metadata={
+            "doc": "plans the arm's motions; auto takes MoveIt, which then also executes, where it is installed",
+            "choices": PLANNERS,
+        },
+    )
+    dry_run: bool = field(
+        default=False,
+        metadata={"live": True, "doc": "plan and show every motion, and send none to a controller"},
+    )
     objects_topic: str = field(default="/perception/objects", metadata={"doc": "objects around the robot"})
-    motion: MotionConfig = field(default_factory=MotionConfig)
+    motion: MotionConfig = field(
+        default_factory=lambda: MotionConfig(velocity_scale=0.1, acceleration_scale=0.1)
+    )
     pickup: PickupConfig = field(default_factory=PickupConfig)
     controllers: ControllerParameters = field(default_factory=ControllerParameters)
 
-    def __post_init__(self) -> None:
-        """Check the choice of planner."""
-        if self.planner not in PLANNERS:
-            raise ValueError(f"planner is {self.planner!r}; valid: {', '.join(PLANNERS)}")
-
 
 class ExecutorNode(Node):
-    """Serves ``/pickup``, one at a time."""
+    """Moves the robot, for one request at a time."""
 
     def __init__(self) -> None:
-        """Load the robot and offer the action.
+        """Load the robot and offer action and services.
 
         Raises:
             ConfigError: a parameter is wrong, the planner asked for is not there, or MoveIt does not start.
@@ -76,22 +104,40 @@ class ExecutorNode(Node):
         super().__init__("executor")
         self._server: ActionServer | None = None
         self._moveit: MoveItSession | None = None
-        self._config = declare(self, ExecutorParameters)
-        use_moveit = self._uses_moveit()
-        self._robot = RobotModel(robot_urdf(self._config.robot), robot_srdf(self._config.robot))
+        self._config = config = declare(self, ExecutorParameters)
+        use_moveit = uses_moveit(self, config.planner)
+        descriptions = (
+            robot_urdf(config.robot_description or config.robot),
+            robot_srdf(config.robot_description_semantic or config.robot),
+        )
+        self._robot = RobotModel(*descriptions)
         self._robot.chain.warm_up()
-        self._scene = ObjectScene(self, self._config.objects_topic)
-        self._controllers: Controllers = ControllerClient(self, self._robot, self._config.controllers)
-        self._moveit = self._start_moveit() if use_moveit else None
+        self._scene = ObjectScene(self, config.objects_topic)
+        self._client = ControllerClient(self, self._robot, config.controllers)
+        self._controllers: Controllers = self._client
+        if use_moveit:
+            self._moveit, self._controllers = start_moveit(
+                self, self._robot, descriptions, config.robot, config.motion, config.controllers, self._client
+            )
+        self._measured = MeasuredRobot(self._robot, self._controllers, config.pickup)
+        self._recovery = Recovery(self._robot, self._controllers, config.motion, config.pickup)
         self._busy = threading.Lock()
+        self._doing, self._last = IDLE, Health("nothing has been done yet")
+        self._last_grasp: PickGrasp | None = None
+        self._motion_publisher = self.create_publisher(DisplayTrajectory, "~/planned_motion", LATCHED)
+        self._state_publisher = self.create_publisher(DisplayRobotState, "~/grasp_states", LATCHED)
+        group = ReentrantCallbackGroup()
         self._server = ActionServer(
             self,
             PickupAction,
             "/pickup",
             execute_callback=self._pick_up,
             cancel_callback=lambda _: CancelResponse.ACCEPT,
-            callback_group=ReentrantCallbackGroup(),
+            callback_group=group,
         )
+        self.create_service(Trigger, "~/open_hand", self._open_hand, callback_group=group)
+        self.create_service(Trigger, "~/retreat", self._retreat, callback_group=group)
+        Diagnostics(self, {"robot": self._robot_health, "motions": self._motions_health})
 
     def destroy_node(self) -> None:
         """Withdraw the action before the node goes."""
@@ -101,60 +147,26 @@ class ExecutorNode(Node):
             self._moveit.shutdown()
         super().destroy_node()
 
-    def _uses_moveit(self) -> bool:
-        """Whether motions are MoveIt's.
-
-        Raises:
-            ConfigError: they shall be, and it is not there.
-        """
-        problem = moveit_problem() if self._config.planner != "ompl" else None
-        if problem and self._config.planner == "moveit":
-            raise ConfigError(
-                f"planner is 'moveit', but Python cannot import it ({problem}); "
-                "install moveit_py, or set planner to auto or ompl"
-            )
-        moveit = self._config.planner != "ompl" and not problem
-        self.get_logger().info(f"motions are planned with {'MoveIt' if moveit else 'OMPL'}")
-        return moveit
-
-    def _start_moveit(self) -> MoveItSession:
-        """Start MoveIt and let it execute motions, too.
-
-        Raises:
-            ConfigError: it does not start.
-        """
-        name, controllers = self._config.robot, self._config.controllers
-        actions = {self._robot.arm_group: controllers.arm, self._robot.hand_group: controllers.hand}
-        parameters = moveit_parameters(
-            name, robot_urdf(name), robot_srdf(name), self._robot, self._config.motion, actions
-        )
-        parameters["use_sim_time"] = self.get_parameter("use_sim_time").value
-        try:
-            session = MoveItSession(self._robot, self._config.motion, parameters, moveit_messages)
-        except RuntimeError as error:
-            raise ConfigError(
-                f"MoveIt does not start: {error}; see its log, or set planner to ompl"
-            ) from error
-        self._controllers = MoveItControllers(
-            session,
-            self._controllers,
-            controllers.late_s,
-            controllers.slowest_clock,
-            controllers.answer_timeout_s,
-        )
-        return session
+    # /pickup
 
     def _pick_up(self, handle: ServerGoalHandle) -> PickupAction.Result:
         if not self._busy.acquire(blocking=False):
-            text = "another pickup is under way; wait for its end or cancel it"
+            text = f"another motion is under way ({self._doing}); wait for its end or cancel it"
             return self._end(handle, PickupAction.Result(), MoveItErrorCodes.FAILURE, text)
         try:
             return self._serve(handle)
+        except Exception as error:
+            # whoever asked must hear of any failure, and of where the robot is
+            self.get_logger().error(traceback.format_exc())
+            text = f"unexpected error, see the executor's log: {error!r}. {self._measured.whereabouts()}"
+            return self._end(handle, PickupAction.Result(), MoveItErrorCodes.FAILURE, text)
         finally:
+            self._doing = IDLE
             self._busy.release()
 
     def _serve(self, handle: ServerGoalHandle) -> PickupAction.Result:
         """Refuse a goal that is wrong, do one that is right."""
+        self._doing = "planning a pickup"
         answer = PickupAction.Result()
         try:
             scene, supports = self._checked_scene(handle.request)
@@ -201,9 +213,15 @@ class ExecutorNode(Node):
         motion = self._config.motion
         if goal.allowed_planning_time > 0:
             motion = replace(motion, planning_time_s=goal.allowed_planning_time)
+        plan_only = goal.planning_options.plan_only or self._dry_run
 
         def cancelled() -> bool:
-            return handle.is_cancel_requested or not self.context.ok()
+            return handle.is_cancel_requested or self._ending()
+
+        def planned(plan: PickupPlan) -> None:
+            self._show(plan)
+            if not plan_only:
+                self._last_grasp = plan.grasp
 
         planner = self._planner(motion, cancelled)
         pickup = Pickup(self._robot, planner, self._controllers, motion, self._config.pickup)
@@ -214,15 +232,21 @@ class ExecutorNode(Node):
             supports,
             feedback=lambda stage: self._tell(handle, stage),
             cancelled=cancelled,
-            plan_only=goal.planning_options.plan_only,
+            plan_only=plan_only,
+            planned=planned,
         )
 
-    def _planner(self, motion: MotionConfig, cancelled: Callable[[], bool]) -> MotionPlanner:
+    def _planner(self, motion: MotionConfig, cancelled: Callable[[], bool]) -> CheckedPlanner:
         if self._moveit:
             return MoveItPlanner(self._robot, motion, self._moveit, cancelled)
         return OmplPlanner(self._robot, motion, cancelled)
 
+    def _show(self, plan: PickupPlan) -> None:
+        self._motion_publisher.publish(planned_motion(plan, self._robot, self._robot.model.name))
+        self._state_publisher.publish(grasp_state(plan, self._robot))
+
     def _tell(self, handle: ServerGoalHandle, stage: str) -> None:
+        self._doing = stage
         self.get_logger().info(f"{handle.request.target_name}: {stage}")
         handle.publish_feedback(PickupAction.Feedback(state=stage))
 
@@ -231,16 +255,96 @@ class ExecutorNode(Node):
     ) -> PickupAction.Result:
         """End the goal in the state that fits its code."""
         answer.error_code = MoveItErrorCodes(val=code, message=text, source=self.get_name())
+        self._note("/pickup", text, code == MoveItErrorCodes.SUCCESS)
         if code == MoveItErrorCodes.SUCCESS:
-            self.get_logger().info(text)
             handle.succeed()
+        elif code == MoveItErrorCodes.PREEMPTED and handle.is_cancel_requested:
+            handle.canceled()
         else:
-            self.get_logger().warning(f"/pickup failed: {text}")
-            if code == MoveItErrorCodes.PREEMPTED and handle.is_cancel_requested:
-                handle.canceled()
-            else:
-                handle.abort()
+            handle.abort()
         return answer
+
+    # ~/open_hand and ~/retreat
+
+    def _open_hand(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        def do() -> str:
+            text = self._recovery.open_hand(self._ending)
+            # what the hand held, it holds no more
+            self._planner(self._config.motion, self._ending).show(
+                scene_from_messages(self._scene.objects.values())
+            )
+            return text
+
+        return self._answer("open_hand", do, response)
+
+    def _retreat(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        def do() -> str:
+            if self._last_grasp is None:
+                raise PlanningError("no grasp has been tried since the executor started")
+            planner = self._planner(without_clearance(self._config.motion), self._ending)
+            scene = scene_from_messages(self._scene.objects.values())
+            return self._recovery.retreat(planner, self._last_grasp, scene, self._ending)
+
+        return self._answer("retreat", do, response)
+
+    def _answer(self, what: str, do: Callable[[], str], response: Trigger.Response) -> Trigger.Response:
+        """Do a motion that a service asks for, unless another is under way."""
+        if not self._busy.acquire(blocking=False):
+            response.message = f"a motion is under way ({self._doing}); wait for its end or cancel it"
+            return response
+        self._doing = what
+        try:
+            if self._dry_run:
+                raise PlanningError("dry_run is on")
+            response.message, response.success = do(), True
+        except ExecutionFailed as failure:
+            response.message = f"{what} failed. {failure}. {self._measured.whereabouts()}"
+        except (PlanningFailed, PlanningError, ValueError) as error:
+            response.message = f"{what}: nothing was moved. {error}"
+        finally:
+            self._doing = IDLE
+            self._busy.release()
+        self._note(what, response.message, response.success)
+        return response
+
+    # what is said of it
+
+    @property
+    def _dry_run(self) -> bool:
+        return bool(self.get_parameter("dry_run").value)
+
+    def _ending(self) -> bool:
+        """Whether this process is about to end."""
+        return not self.context.ok()
+
+    def _note(self, what: str, text: str, success: bool) -> None:
+        """Keep how a motion ended for the log and for diagnostics."""
+        if success:
+            self.get_logger().info(text)
+        else:
+            self.get_logger().warning(f"{what} failed: {text}")
+        self._last = Health(text, DiagnosticStatus.OK if success else DiagnosticStatus.WARN)
+
+    def _robot_health(self) -> Health:
+        try:
+            age_s = self._client.joint_state().age_s
+        except ExecutionFailed as failure:
+            return Health(str(failure), DiagnosticStatus.ERROR)
+        values = {"age of the joint states [s]": f"{age_s:.3f}"}
+        if missing := self._client.missing_servers():
+            return Health(f"not there: {', '.join(missing)}", DiagnosticStatus.ERROR, values)
+        return Health("joint states come, controllers are there", values=values)
+
+    def _motions_health(self) -> Health:
+        motion = self._config.motion
+        values = {
+            "doing": self._doing,
+            "planner": "MoveIt" if self._moveit else "OMPL",
+            "dry run": self._dry_run,
+            "velocity scale": motion.velocity_scale,
+            "acceleration scale": motion.acceleration_scale,
+        }
+        return replace(self._last, values=values)
 
 
 def main() -> None:

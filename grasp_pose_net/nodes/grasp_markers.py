@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -21,9 +22,10 @@ from grasp_pose_net.quality import Contacts, contacts
 from grasp_pose_net.shapes import RUN_TIME_RESOLUTION, SignedDistanceField
 
 GOOD_EPSILON = 0.3  # as green as it gets
-HAND_OPACITY = 0.75
+HAND_OPACITY = 0.6
 CONTACT_COLOUR = ColorRGBA(r=0.1, g=0.3, b=1.0, a=1.0)
-DOT_M, NEEDLE_M, NEEDLE_WIDTH_M, TEXT_M = 0.006, 0.03, 0.0015, 0.03
+DOT_M, NEEDLE_M, NEEDLE_WIDTH_M = 0.006, 0.03, 0.0015
+TEXT_M, TEXT_ABOVE_M = 0.03, 0.12
 
 
 def grasp_markers(hand: Hand, grasps: Sequence[Grasp], target: Target) -> MarkerArray:
@@ -112,8 +114,11 @@ def _points(points: Array) -> list[Point]:
 
 
 def _label(grasp: Grasp) -> Marker:
-    """ε at the hand's root, where no object is in the way."""
-    marker = Marker(type=Marker.TEXT_VIEW_FACING, text=f"ε {grasp.grasp_quality:.2f}")
-    marker.pose, marker.color = grasp.grasp_pose.pose, colour(grasp.grasp_quality)
+    """ε above the hand's root, where neither hand nor object hides it."""
+    # RViz's letters are Latin ones
+    marker = Marker(type=Marker.TEXT_VIEW_FACING, text=f"epsilon {grasp.grasp_quality:.2f}")
+    marker.pose.position = copy(grasp.grasp_pose.pose.position)
+    marker.pose.position.z += TEXT_ABOVE_M
+    marker.color = colour(grasp.grasp_quality)
     marker.color.a, marker.scale.z = 1.0, TEXT_M
     return marker

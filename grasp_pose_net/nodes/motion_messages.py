@@ -32,6 +32,7 @@ ERROR_CODES = {
     Problem.REJECTED: MoveItErrorCodes.CONTROL_FAILED,
     Problem.ABORTED: MoveItErrorCodes.CONTROL_FAILED,
     Problem.TIMED_OUT: MoveItErrorCodes.TIMED_OUT,
+    Problem.LOST: MoveItErrorCodes.CONTROL_FAILED,
     Problem.CANCELLED: MoveItErrorCodes.PREEMPTED,
 }
 

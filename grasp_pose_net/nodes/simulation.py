@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
@@ -27,6 +28,7 @@ from std_srvs.srv import Trigger
 
 from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
 from grasp_pose_net.geometry import Array
+from grasp_pose_net.nodes.diagnostics import Diagnostics, Health
 from grasp_pose_net.nodes.messages import pose_message, time_message, xyz_cloud_message
 from grasp_pose_net.nodes.parameters import declare
 from grasp_pose_net.nodes.qos import CLOUD
@@ -66,27 +68,42 @@ class SimulationNodeConfig(WorldConfig):
         default="", metadata={"live": True, "doc": "mesh file or folder of meshes; empty: the demo objects"}
     )
     seed: int = field(
-        default=0, metadata={"live": True, "doc": "decides each episode's object, place and camera errors"}
+        default=0,
+        metadata={
+            "live": True,
+            "doc": "decides each episode's object, place and camera errors",
+            "range": (0, 2**31 - 1),
+        },
     )
     episode: int = field(
-        default=0, metadata={"live": True, "doc": "number of the episode that the next reset starts"}
+        default=0,
+        metadata={
+            "live": True,
+            "doc": "number of the episode that the next reset starts",
+            "range": (0, 2**31 - 1),
+        },
     )
     video: str = field(
         default="", metadata={"live": True, "doc": "MP4 file to record to; set it empty to finish the file"}
     )
     real_time_factor: float = field(
-        default=1.0, metadata={"doc": "simulated per real time; 0: as fast as possible"}
+        default=1.0,
+        metadata={"doc": "simulated per real time; 0: as fast as possible", "range": (0.0, 100.0)},
     )
     joint_state_rate_hz: float = field(
-        default=100.0, metadata={"doc": "of /clock, /joint_states, object poses; sim time"}
+        default=100.0,
+        metadata={"doc": "of /clock, /joint_states, object poses; sim time", "range": (1.0, 1000.0)},
     )
     tf_rate_hz: float = field(
-        default=20.0, metadata={"doc": "of the robot's links on /tf, in simulated time"}
+        default=20.0,
+        metadata={"doc": "of the robot's links on /tf, in simulated time", "range": (1.0, 1000.0)},
     )
     publish_robot_tf: bool = field(
         default=True, metadata={"doc": "no robot_state_publisher runs: publish the links"}
     )
-    cloud_rate_hz: float = field(default=1.0, metadata={"doc": "of every camera's points, in simulated time"})
+    cloud_rate_hz: float = field(
+        default=1.0, metadata={"doc": "of every camera's points, in simulated time", "range": (0.01, 30.0)}
+    )
     recording: VideoConfig = field(default_factory=VideoConfig)
 
 
@@ -128,6 +145,7 @@ class SimulationNode(Node):
             for name in self._world.controllers
         }
         self.create_service(Trigger, "~/reset", self._reset, callback_group=MutuallyExclusiveCallbackGroup())
+        Diagnostics(self, {"physics": self._health})
         self._video_finished.set()
         self.add_post_set_parameters_callback(self._await_video)
         self._physics_thread.start()
@@ -180,6 +198,14 @@ class SimulationNode(Node):
         self.get_logger().info(f"episode {episode.number}: {item.name}")
         response.success, response.message = True, json.dumps(report)
         return response
+
+    def _health(self) -> Health:
+        with self._lock:
+            episode, now, broken = self._world.episode, self._world.time, self._broken
+        values = {"episode": episode.number, "object": episode.file.stem, "time [s]": f"{now:.2f}"}
+        if broken:
+            return Health("the physics has become unstable; call ~/reset", DiagnosticStatus.ERROR, values)
+        return Health("the physics runs", values=values)
 
     def _finish_goals(self, text: str) -> None:
         for server in self._servers.values():

@@ -31,20 +31,23 @@ class CameraConfig:
     horizontal_fov_deg: float = field(
         default=58.0, metadata={"doc": "horizontal field of view", "range": (10, 120)}
     )
-    distance_m: float = field(default=0.7, metadata={"doc": "distance from the centre of the table top"})
+    distance_m: float = field(
+        default=0.7, metadata={"doc": "distance from the centre of the table top", "range": (0.3, 3.0)}
+    )
     elevation_deg: float = field(
         default=40.0, metadata={"doc": "angle above the table top", "range": (5, 85)}
     )
     azimuth_deg: float = field(
-        default=45.0, metadata={"doc": "direction of the first camera, from world x towards y"}
+        default=45.0,
+        metadata={"doc": "direction of the first camera, from world x towards y", "range": (-360.0, 360.0)},
     )
-    range_m: float = field(default=2.0, metadata={"doc": "depths beyond are invalid"})
+    range_m: float = field(default=2.0, metadata={"doc": "depths beyond are invalid", "range": (0.1, 10.0)})
     noise: bool = field(default=True, metadata={"doc": "add the depth noise of a structured-light camera"})
     position_error_m: float = field(
-        default=0.002, metadata={"doc": "largest error of a published camera position"}
+        default=0.002, metadata={"doc": "largest error of a published camera position", "range": (0.0, 0.1)}
     )
     rotation_error_deg: float = field(
-        default=0.3, metadata={"doc": "largest error of a published camera direction"}
+        default=0.3, metadata={"doc": "largest error of a published camera direction", "range": (0.0, 10.0)}
     )
 
     @property

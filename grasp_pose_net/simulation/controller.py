@@ -22,12 +22,16 @@ class ControllerConfig:
     """What a controller demands of goals that do not say it themselves; 0 stands for: anything is good."""
 
     start_tolerance_rad: float = field(
-        default=0.05, metadata={"doc": "largest distance from the state to a start"}
+        default=0.05, metadata={"doc": "largest distance from the state to a start", "range": (0.001, 1.0)}
     )
-    path_tolerance_rad: float = field(default=0.0, metadata={"doc": "largest error on the way; 0: any"})
-    goal_tolerance_rad: float = field(default=0.0, metadata={"doc": "largest error at the end; 0: any"})
+    path_tolerance_rad: float = field(
+        default=0.0, metadata={"doc": "largest error on the way; 0: any", "range": (0.0, 1.0)}
+    )
+    goal_tolerance_rad: float = field(
+        default=0.0, metadata={"doc": "largest error at the end; 0: any", "range": (0.0, 1.0)}
+    )
     goal_time_s: float = field(
-        default=1.0, metadata={"doc": "time after a trajectory's end to reach its goal"}
+        default=1.0, metadata={"doc": "time after a trajectory's end to reach its goal", "range": (0.0, 60.0)}
     )
 
 

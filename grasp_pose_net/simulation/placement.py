@@ -21,10 +21,15 @@ class PlacementConfig:
     """How an episode starts."""
 
     spread_m: float = field(
-        default=0.10, metadata={"doc": "largest distance of the object from the table centre"}
+        default=0.10,
+        metadata={"doc": "largest distance of the object from the table centre", "range": (0.0, 1.0)},
     )
-    drop_height_m: float = field(default=0.005, metadata={"doc": "fall before the object touches the table"})
-    settle_s: float = field(default=4.0, metadata={"doc": "longest time for an object to come to rest"})
+    drop_height_m: float = field(
+        default=0.005, metadata={"doc": "fall before the object touches the table", "range": (0.0, 0.1)}
+    )
+    settle_s: float = field(
+        default=4.0, metadata={"doc": "longest time for an object to come to rest", "range": (0.1, 60.0)}
+    )
     tries: int = field(default=10, metadata={"doc": "placements tried before giving up", "range": (1, 100)})
 
 

@@ -41,14 +41,22 @@ class SceneConfig:
     table_size_m: tuple[float, float] = field(
         default=(0.8, 0.8), metadata={"doc": "table extent along x and y"}
     )
-    table_height_m: float = field(default=0.72, metadata={"doc": "height of the table top above the floor"})
-    timestep_s: float = field(default=0.002, metadata={"doc": "physics time step"})
-    friction_slide: float = field(
-        default=0.6, metadata={"doc": "sliding friction coefficient of every contact"}
+    table_height_m: float = field(
+        default=0.72, metadata={"doc": "height of the table top above the floor", "range": (0.0, 2.0)}
     )
-    friction_torsion_m: float = field(default=0.02, metadata={"doc": "torsional friction of every contact"})
-    hand_stiffness_nm: float = field(default=5.0, metadata={"doc": "finger position gain, N m per rad"})
-    hand_torque_nm: float = field(default=3.0, metadata={"doc": "largest finger torque"})
+    timestep_s: float = field(default=0.002, metadata={"doc": "physics time step", "range": (0.0005, 0.01)})
+    friction_slide: float = field(
+        default=0.6, metadata={"doc": "sliding friction coefficient of every contact", "range": (0.0, 2.0)}
+    )
+    friction_torsion_m: float = field(
+        default=0.02, metadata={"doc": "torsional friction of every contact", "range": (0.0, 0.1)}
+    )
+    hand_stiffness_nm: float = field(
+        default=5.0, metadata={"doc": "finger position gain, N m per rad", "range": (0.1, 50.0)}
+    )
+    hand_torque_nm: float = field(
+        default=3.0, metadata={"doc": "largest finger torque", "range": (0.1, 20.0)}
+    )
 
     @property
     def table_top(self) -> Array:

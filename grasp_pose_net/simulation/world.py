@@ -35,7 +35,7 @@ class WorldConfig:
     )
     hand_controller: ControllerConfig = field(default_factory=ControllerConfig)
     control_period_s: float = field(
-        default=0.002, metadata={"doc": "time between two targets of the controllers"}
+        default=0.002, metadata={"doc": "time between two targets of the controllers", "range": (0.0005, 0.1)}
     )
 
 

@@ -1,12 +1,54 @@
-"""A box and a grasp that the tests of execution share."""
+"""A box, a grasp and a robot that obeys, which the tests of execution share."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from grasp_pose_net.execution import PickGrasp, SceneObject
+from grasp_pose_net.execution import (
+    ExecutionFailed,
+    JointState,
+    MotionConfig,
+    OmplPlanner,
+    PickGrasp,
+    Pickup,
+    PickupConfig,
+    Problem,
+    SceneObject,
+)
 from grasp_pose_net.geometry import inverse_transform, make_transform
+
+MOTION = MotionConfig()
+NEVER = bool  # bool() is False
+
+
+class Recorder:
+    """Controllers that do at once what they are told, until a motion that they are to fail."""
+
+    def __init__(self, robot, start, fail_at=None, problem=Problem.ABORTED):
+        self.positions = dict(zip(robot.joint_names, start, strict=True))
+        self.age_s = 0.01
+        self.fail_at, self.problem = fail_at, problem
+        self.asked = []
+
+    def joint_state(self):
+        if self.age_s > 0.5:
+            raise ExecutionFailed(
+                Problem.STALE_STATE, f"joint states are {self.age_s:.2f} s old, allowed 0.5 s"
+            )
+        return JointState(dict(self.positions), self.age_s)
+
+    def execute(self, trajectory, may_stop_short, cancelled):
+        self.asked.append((trajectory, may_stop_short))
+        if len(self.asked) == self.fail_at:
+            middle = trajectory.positions[len(trajectory.positions) // 2]
+            self.positions.update(zip(trajectory.joint_names, middle, strict=True))
+            raise ExecutionFailed(self.problem, "the controller says so")
+        self.positions.update(zip(trajectory.joint_names, trajectory.positions[-1], strict=True))
+
+
+def pickup(robot, controllers):
+    return Pickup(robot, OmplPlanner(robot, MOTION), controllers, MOTION, PickupConfig())
 
 
 def box(name, size, position):

@@ -93,7 +93,7 @@ def test_contacts_lie_on_the_object_and_needles_point_out_of_it(markers, target)
 
 def test_every_grasp_has_the_whole_hand_and_its_value(hand, markers) -> None:
     assert markers.markers[0].action == Marker.DELETEALL
-    for namespace, text in (("grasp_0", "ε 0.30"), ("grasp_1", "ε 0.00")):
+    for namespace, text in (("grasp_0", "epsilon 0.30"), ("grasp_1", "epsilon 0.00")):
         own = [marker for marker in markers.markers if marker.ns == namespace]
         assert len(own) > len(hand.shapes) and own[-1].text == text
         assert len({marker.id for marker in own}) == len(own)
