@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from grasp_pose_net.exceptions import ExecutionError
+from grasp_pose_net.exceptions import ConfigError, ExecutionError
 from grasp_pose_net.models import config_file
 
 LOG_LINES = 15
@@ -103,13 +103,17 @@ class NodeSpec:
         return (start.sim or not self.simulated) and (bool(start.robot) or not self.moves)
 
     def parameter_files(self, start: Start) -> list[Path]:
-        """The node's ROS parameter files; what a later one sets holds."""
+        """The node's ROS parameter files; what a later one sets holds.
+
+        Raises:
+            ConfigError: a file that was asked for is not there; ROS would go on without it.
+        """
         suffix = "_simulation" if start.sim and self.own_file_in_simulation else ""
         files = [config_file(f"{self.name}{suffix}.yaml")]
         if start.cameras and self.name == "perception":
-            files.append(Path(start.cameras).expanduser())
+            files.append(_given_file("cameras", start.cameras))
         if start.parameters:
-            files.append(Path(start.parameters).expanduser())
+            files.append(_given_file("parameters", start.parameters))
         return files
 
     def overrides(self, start: Start) -> dict[str, Any]:
@@ -280,6 +284,15 @@ def describe_status(status: int) -> str:
     if status < 0:
         return f"was ended by {signal.Signals(-status).name}"
     return f"ended with status {status}"
+
+
+def _given_file(argument: str, name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ConfigError(
+            f"{argument}: there is no file {path.absolute()}; give the path of a parameter file"
+        )
+    return path
 
 
 def _wait(processes: Iterable[subprocess.Popen[bytes]], patience_s: float) -> None:

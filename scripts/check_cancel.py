@@ -2,12 +2,14 @@
 
     python scripts/check_cancel.py --times 10 --out docs/cancel_report.json
 
-Starts the five nodes, looks at one object and plans for it once. Each trial puts the same scene back, begins the pick-up,
-cancels it at a random moment of a stage, and watches the joints. Asked are: the arm stands still (no joint faster than
-0.01 rad/s) within 0.3 s of the robot's clock, no joint leaves its limits of position and speed, the action ends as
-preempted, and the next pick-up succeeds: of the same goal at once after reach and approach; after close and lift, when the
-object may have been moved, once ``open_hand`` and ``retreat`` have brought the hand away and the scene is put back.
-Prints a Markdown table; the exit status is 1 where something was not as asked.
+Starts simulation and executor alone: the scene comes from the simulation's own truth, and the grasps are hands from above at
+a slant, all around. So it is the executor and the controllers that are looked at, not whether a grasp is good; whether the
+object came along is written down beside. Each trial puts the same scene back, begins the pick-up, cancels it at a random
+moment of a stage, and watches the joints. Asked are: the arm stands still (no joint faster than 0.01 rad/s) within 0.3 s of
+the robot's clock, no joint leaves its limits of position and speed, the action ends as preempted, and the next pick-up
+succeeds: of the same goal at once after reach and approach; after close and lift, when the object may have been moved, once
+``open_hand`` and ``retreat`` have brought the hand away and the scene is put back. Prints a Markdown table; the exit status
+is 1 where something was not as asked.
 """
 
 from __future__ import annotations
@@ -17,33 +19,60 @@ import json
 import os
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rclpy
+from geometry_msgs.msg import PoseArray, Vector3Stamped
 from moveit_msgs.action import Pickup
-from moveit_msgs.msg import MoveItErrorCodes
-from moveit_msgs.srv import GraspPlanning
+from moveit_msgs.msg import Grasp, GripperTranslation, MoveItErrorCodes, PlanningSceneWorld
+from rclpy.signals import SignalHandlerOptions
+from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from grasp_pose_net.bringup import NODES, Runner, Start
 from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
 from grasp_pose_net.execution import RobotModel
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.geometry import Array, inverse_transform, make_transform
 from grasp_pose_net.models import robot_srdf, robot_urdf, share_dir
-from grasp_pose_net.nodes.demo import connected
 from grasp_pose_net.nodes.demo_client import DemoClient
-from grasp_pose_net.nodes.messages import duration_seconds, stamp_seconds
+from grasp_pose_net.nodes.messages import (
+    box_object,
+    duration_seconds,
+    mesh_object,
+    pose_stamped,
+    stamp_seconds,
+    time_message,
+    transform_from_pose,
+    vector_message,
+)
+from grasp_pose_net.nodes.motion_messages import WORLD
+from grasp_pose_net.nodes.qos import LATCHED
+from grasp_pose_net.nodes.runtime import spinning
 from grasp_pose_net.reports import commit
+from grasp_pose_net.shapes import load_mesh
+from grasp_pose_net.simulation.scene import SceneConfig
 
 STAGES = ("reach", "approach", "close", "lift")
 STOP_WITHIN_S = 0.3
 STILL_RAD_S = 0.01
 SPEED_TOLERANCE = 1.01  # as the simulated controllers allow between the points of a trajectory
 WATCH_S = 1.0  # after a cancel, simulated
-ANSWER_S = 600.0  # longest wait for the end of a pick-up, wall
+ANSWER_S = 900.0  # longest wait for anything, wall: simulated time may be much slower
+TARGET, TABLE = "object", "table"
+YAWS_DEG = (0, 45, -45, 90, -90, 135, -135, 180)
+TILT_DEG = 150.0
+# Where the object comes to be in the palm: in front of it and between palm and fingertips [m].
+IN_HAND_M = (0.0, -0.06, 0.07)
+ABOVE_M = 0.035
+BEND_RAD = (0.0, 0.5, 0.6)  # of the fingers at pre-grasp, grasp and squeeze
 
 
 @dataclass(frozen=True)
@@ -62,6 +91,7 @@ class Trial:
     answer: str
     next_succeeds: bool
     next_answer: str
+    next_rose_m: float  # of the object, with that pick-up
 
     @property
     def good(self) -> bool:
@@ -129,23 +159,26 @@ class Check:
         self._services = {
             name: client.create_client(Trigger, f"/executor/{name}") for name in ("open_hand", "retreat")
         }
+        self._scene = client.create_publisher(PlanningSceneWorld, "/perception/objects", LATCHED)
+        self._object_poses: list[Array] = []
+        client.create_subscription(PoseArray, "/simulation/object_poses", self._take_poses, 10)
         self._stages: list[str] = []
-        self.goal = Pickup.Goal()
+        self.goal = Pickup.Goal(target_name=TARGET, support_surface_name=TABLE)
         self.durations: dict[str, float] = {}
 
-    def prepare(self) -> None:
-        """Look, plan, and do the pick-up once without cancelling, which tells how long each stage takes.
+    def prepare(self, file: Path) -> None:
+        """Show the scene, and do the pick-up once without cancelling, which tells how long each stage takes.
 
         Raises:
-            ExecutionError: the object is not seen, has no grasp, or cannot be lifted.
+            ExecutionError: it does not succeed.
         """
+        for service in (self._client.reset_client, self._client.parameters_client, *self._services.values()):
+            self._client.wait(service.service_is_ready, ANSWER_S, f"service {service.srv_name}")
+        self._client.wait(self._client.pickup_client.server_is_ready, ANSWER_S, "action /pickup")
         self._put_back()
-        self._client.trigger(self._client.capture_client)
-        plan = self._client.call(self._client.plan_client, GraspPlanning.Request(), ANSWER_S)
-        if plan.error_code.val != MoveItErrorCodes.SUCCESS:
-            raise ExecutionError(f"no grasp: {plan.error_code.message}")
-        self.goal.target_name = plan.grasps[0].id.rpartition("/")[0]
-        self.goal.possible_grasps = plan.grasps
+        T_world_object = self._object_poses[-1]
+        self._show(file, T_world_object)
+        self.goal.possible_grasps = [slanted_grasp(self._robot, T_world_object, yaw) for yaw in YAWS_DEG]
         result = self._result(self._send()).result
         if result.error_code.val != MoveItErrorCodes.SUCCESS:
             raise ExecutionError(f"the pick-up without a cancel fails: {result.error_code.message}")
@@ -169,33 +202,49 @@ class Check:
         self._client.wait(lambda: self._joints.now >= now + WATCH_S, ANSWER_S, "the joints after the cancel")
         arm, hand = self._robot.arm.indices, self._robot.hand.indices
         arm_stop, arm_stop_wall = self._joints.stop(arm, now, wall)
-        speed, outside = self._joints.largest_speed(), self._joints.outside_limits()
         hand_stop, drift = (
             self._joints.stop(hand, now, wall)[0],
             self._joints.drift(hand, now + STOP_WITHIN_S),
         )
-        code, answer = self._next(stage)
+        speed, outside = self._joints.largest_speed(), self._joints.outside_limits()
+        code, answer, rose = self._next(stage)
         return Trial(
             stage, delay, arm_stop, arm_stop_wall, hand_stop, drift, speed, outside,
             result.error_code.val == MoveItErrorCodes.PREEMPTED, result.error_code.message,
-            code == MoveItErrorCodes.SUCCESS, answer,
+            code == MoveItErrorCodes.SUCCESS, answer, rose,
         )  # fmt: skip
 
-    def _next(self, stage: str) -> tuple[int, str]:
-        """Code and text of the pick-up after a cancelled one."""
+    def _next(self, stage: str) -> tuple[int, str, float]:
+        """Code and text of the pick-up after a cancelled one, and how far the object rose with it [m]."""
         if stage in ("close", "lift"):
             for service in self._services.values():
                 answer = self._client.call(service, Trigger.Request(), ANSWER_S)
                 if not answer.success:
-                    return MoveItErrorCodes.FAILURE, answer.message
+                    return MoveItErrorCodes.FAILURE, answer.message, 0.0
             self._put_back()
+        before = self._object_poses[-1][2, 3]
         error = self._result(self._send()).result.error_code
-        return error.val, error.message
+        return error.val, error.message, float(self._object_poses[-1][2, 3] - before)
 
     def _put_back(self) -> None:
         """The first episode again: the same object at the same place, the robot at home."""
         self._client.set_simulation(episode=0)
         self._client.trigger(self._client.reset_client)
+        self._object_poses = []
+        self._client.wait(lambda: len(self._object_poses) > 1, ANSWER_S, "the object's pose")
+
+    def _show(self, file: Path, T_world_object: Array) -> None:
+        config, stamp = SceneConfig(), time_message(0.0)
+        size = (*config.table_size_m, 0.04)
+        T_world_table = make_transform((*config.table_center_m, config.table_height_m - size[2] / 2))
+        objects = [
+            mesh_object(TARGET, load_mesh(file), T_world_object, WORLD, stamp),
+            box_object(TABLE, size, T_world_table, WORLD, stamp),
+        ]
+        self._scene.publish(PlanningSceneWorld(collision_objects=objects))
+
+    def _take_poses(self, message: PoseArray) -> None:
+        self._object_poses.append(transform_from_pose(message.poses[0]))
 
     def _send(self) -> Any:
         self._stages = stages = []
@@ -206,6 +255,49 @@ class Check:
 
     def _result(self, handle: Any) -> Any:
         return self._client.result(handle.get_result_async(), ANSWER_S, "the end of /pickup")
+
+
+def slanted_grasp(robot: RobotModel, T_world_object: Array, yaw_deg: float) -> Grasp:
+    """A hand that comes from above at a slant, its palm turned about the vertical."""
+    turn = Rotation.from_euler("xz", [TILT_DEG, yaw_deg - 90.0], degrees=True)
+    T_world_palm = np.eye(4)
+    T_world_palm[:3, :3] = turn.as_matrix()
+    T_world_palm[:3, 3] = T_world_object[:3, 3] + (0.0, 0.0, ABOVE_M) - turn.apply(IN_HAND_M)
+    home = robot.named_states["home"]
+    T_palm_tip = inverse_transform(robot.link_pose(home, "rh_palm")) @ robot.link_pose(home, robot.tip)
+    grasp = Grasp(id=f"slanted/{yaw_deg}")
+    grasp.grasp_pose = pose_stamped(WORLD, T_world_palm @ T_palm_tip, time_message(0.0))
+    grasp.pre_grasp_posture = posture(robot, BEND_RAD[:1])
+    grasp.grasp_posture = posture(robot, BEND_RAD[1:])
+    grasp.pre_grasp_approach = translation(turn.apply((0.0, -1.0, 0.0)), 0.10)
+    grasp.post_grasp_retreat = translation(np.array([0.0, 0.0, 1.0]), 0.15)
+    return grasp
+
+
+def posture(robot: RobotModel, bends: tuple[float, ...]) -> JointTrajectory:
+    """Fingers bent in their two flexing joints [rad], one point for each bend."""
+    names = robot.hand.names
+    flexes = np.array([name[-1] in "23" and "TH" not in name and "WR" not in name for name in names])
+    points = [JointTrajectoryPoint(positions=(bend * flexes).tolist()) for bend in bends]
+    return JointTrajectory(joint_names=list(names), points=points)
+
+
+def translation(direction: Array, distance_m: float) -> GripperTranslation:
+    """A straight motion in the world, all of it."""
+    stamped = Vector3Stamped(header=Header(frame_id=WORLD), vector=vector_message(direction))
+    return GripperTranslation(direction=stamped, desired_distance=distance_m, min_distance=distance_m)
+
+
+@contextmanager
+def connected(runner: Runner) -> Iterator[DemoClient]:
+    """A client whose callbacks run in the background."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        client = DemoClient(runner.check)
+        with spinning(client, threads=2):
+            yield client
+    finally:
+        rclpy.try_shutdown()
 
 
 def table(trials: list[Trial]) -> str:
@@ -225,23 +317,23 @@ def main() -> None:
     """Run the trials and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=10, help="cancels in each stage")
-    parser.add_argument("--object", type=Path, default=share_dir() / "models" / "objects" / "can.ply")
+    parser.add_argument("--object", type=Path, default=share_dir() / "models" / "objects" / "ball.ply")
     parser.add_argument(
         "--seed", type=int, default=0, help="decides place of the object and moments of the cancels"
     )
     parser.add_argument("--logs", type=Path, default=Path("runs") / "cancel")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     given = parser.parse_args()
-    parameters = {node.name: node.overrides(Start(objects=str(given.object.resolve()))) for node in NODES}
+    nodes = [node for node in NODES if node.name in ("simulation", "executor")]
+    parameters = {node.name: node.overrides(Start(objects=str(given.object.resolve()))) for node in nodes}
     parameters["simulation"]["seed"] = given.seed
     trials: list[Trial] = []
     with (
-        Runner(given.logs.resolve(), parameters) as runner,
-        connected(lambda: DemoClient(runner.check)) as client,
+        Runner(given.logs.resolve(), parameters, nodes) as runner,
+        connected(runner) as client,
     ):
-        client.wait_until_ready()
         check = Check(client, np.random.default_rng(given.seed))
-        check.prepare()
+        check.prepare(given.object)
         for number in range(given.times):
             for stage in STAGES:
                 trials.append(check.trial(stage))

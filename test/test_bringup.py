@@ -30,7 +30,7 @@ from grasp_pose_net.bringup import (
     free_domain,
     prepare_environment,
 )
-from grasp_pose_net.exceptions import ExecutionError
+from grasp_pose_net.exceptions import ConfigError, ExecutionError
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT_S = 10.0
@@ -307,14 +307,19 @@ def test_launch_file_without_simulation(launch_file: dict[str, Any], tmp_path: P
 
 
 def test_a_cells_own_files_come_after_the_packages(launch_file: dict[str, Any], tmp_path: Path) -> None:
-    given = {"cameras": "/cell/cameras.yaml", "parameters": "/cell/cell.yaml", "robot_description": "/c.urdf"}
+    cameras, cell = tmp_path / "cameras.yaml", tmp_path / "cell.yaml"
+    given = {"cameras": str(cameras), "parameters": str(cell), "robot_description": "/c.urdf"}
+    with pytest.raises(ConfigError, match=r"cameras: there is no file .*cameras.yaml; give the path"):
+        started(launch_file, sim="false", **given)
+    cameras.touch()
+    cell.touch()
     nodes = started(launch_file, sim="false", **given)
     assert nodes["perception"]["parameters"][:3] == [
         str(tmp_path / "perception.yaml"),
-        "/cell/cameras.yaml",
-        "/cell/cell.yaml",
+        str(cameras),
+        str(cell),
     ]
-    assert nodes["executor"]["parameters"][1] == "/cell/cell.yaml"
+    assert nodes["executor"]["parameters"][1] == str(cell)
     assert nodes["executor"]["parameters"][2]["robot_description"] == "/c.urdf"
 
 

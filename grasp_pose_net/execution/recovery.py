@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.execution.checked_planner import CheckedPlanner
 from grasp_pose_net.execution.grasp_motion import PickGrasp
 from grasp_pose_net.execution.measured import MeasuredRobot
@@ -26,8 +27,11 @@ class Recovery:
         """Store who moves and how fast.
 
         Raises:
-            KeyError: the SRDF has no state named ``open``.
+            ConfigError: the SRDF has no state named ``open``.
         """
+        if OPEN not in robot.named_states:
+            names = ", ".join(robot.named_states) or "none"
+            raise ConfigError(f"the SRDF has no group_state {OPEN!r} of the hand; it has: {names}")
         self._robot, self._controllers, self._motion, self._config = robot, controllers, motion, config
         self._measured = MeasuredRobot(robot, controllers, config)
         self._open = robot.named_states[OPEN][robot.hand.indices]

@@ -104,6 +104,7 @@ class ExecutorNode(Node):
         super().__init__("executor")
         self._server: ActionServer | None = None
         self._moveit: MoveItSession | None = None
+        self._busy, self._ended = threading.Lock(), threading.Event()
         self._config = config = declare(self, ExecutorParameters)
         use_moveit = uses_moveit(self, config.planner)
         descriptions = (
@@ -121,7 +122,6 @@ class ExecutorNode(Node):
             )
         self._measured = MeasuredRobot(self._robot, self._controllers, config.pickup)
         self._recovery = Recovery(self._robot, self._controllers, config.motion, config.pickup)
-        self._busy = threading.Lock()
         self._doing, self._last = IDLE, Health("nothing has been done yet")
         self._last_grasp: PickGrasp | None = None
         self._motion_publisher = self.create_publisher(DisplayTrajectory, "~/planned_motion", LATCHED)
@@ -138,6 +138,11 @@ class ExecutorNode(Node):
         self.create_service(Trigger, "~/open_hand", self._open_hand, callback_group=group)
         self.create_service(Trigger, "~/retreat", self._retreat, callback_group=group)
         Diagnostics(self, {"robot": self._robot_health, "motions": self._motions_health})
+
+    def end(self) -> bool:
+        """Stop what moves, since whoever watches it is about to go; whether nothing moves any more."""
+        self._ended.set()
+        return not self._busy.locked()
 
     def destroy_node(self) -> None:
         """Withdraw the action before the node goes."""
@@ -315,7 +320,7 @@ class ExecutorNode(Node):
 
     def _ending(self) -> bool:
         """Whether this process is about to end."""
-        return not self.context.ok()
+        return self._ended.is_set() or not self.context.ok()
 
     def _note(self, what: str, text: str, success: bool) -> None:
         """Keep how a motion ended for the log and for diagnostics."""

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -17,9 +18,15 @@ from rclpy.signals import SignalHandlerOptions
 
 from grasp_pose_net.exceptions import GraspPoseNetError
 
+END_S = 1.2  # short of the patience of whoever sent the signal
+
 
 def run(make_node: Callable[[], Node], threads: int = 4) -> None:
-    """Spin the node until SIGINT or SIGTERM; a wrong configuration ends the process with one line and status 1."""
+    """Spin the node until SIGINT or SIGTERM; a wrong configuration ends the process with one line and status 1.
+
+    A node with a method ``end()`` is asked again and again, for up to ``END_S`` in which its callbacks still run, until it
+    returns that all that it has begun is over.
+    """
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
@@ -42,6 +49,7 @@ def run(make_node: Callable[[], Node], threads: int = 4) -> None:
         # a second signal must not cut the clean-up short
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+        _let_end(node, executor)
         executor.shutdown(timeout_sec=1.0)
         if node is not None:
             node.destroy_node()
@@ -73,6 +81,13 @@ def spinning(*nodes: Node, threads: int = 4) -> Iterator[None]:
         ended.set()
         executor.shutdown(timeout_sec=1.0)
         thread.join(timeout=5.0)
+
+
+def _let_end(node: Node | None, executor: MultiThreadedExecutor) -> None:
+    end, deadline = getattr(node, "end", lambda: True), time.monotonic() + END_S
+    while not end() and time.monotonic() < deadline:
+        with suppress(InvalidHandle, ExternalShutdownException):
+            executor.spin_once(timeout_sec=0.05)
 
 
 def _spin_once(executor: MultiThreadedExecutor) -> None:

@@ -340,6 +340,18 @@ def test_cancel_stops_the_motion_at_every_stage(fake, caller, goal, fail_at):
     assert len(fake.goals) == fail_at
 
 
+def test_who_ends_the_executor_ends_the_motion(system, fake, caller, goal):
+    node = system[2]
+    fake.reset("wait", 2)
+    handle = caller.send(goal)
+    until(lambda: len(fake.goals) == 2)
+    assert not node.end()  # as on Ctrl-C
+    until(node.end)
+    node._ended.clear()
+    result = wait(handle.get_result_async()).result
+    assert len(fake.stopped) == 1 and "it has stopped" in result.error_code.message
+
+
 def test_one_at_a_time(fake, caller, goal):
     fake.reset("wait", 2)
     first = caller.send(goal)
