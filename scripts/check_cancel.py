@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
+import rclpy  # noqa: TID251 - it talks to the nodes
 from geometry_msgs.msg import PoseArray, Vector3Stamped
 from moveit_msgs.action import Pickup
 from moveit_msgs.msg import Grasp, GripperTranslation, MoveItErrorCodes, PlanningSceneWorld
-from rclpy.signals import SignalHandlerOptions
+from rclpy.signals import SignalHandlerOptions  # noqa: TID251
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
