@@ -3,9 +3,10 @@
 Each object is planned by each method in turn, in this one process with one thread, so that CPU seconds count
 alike on a busy machine. Fields are part of the time; convex pieces, which are made once for ever, are not.
 Before, a few candidates drawn evenly from those that pass the filter are tried too: the planner itself tries
-the best ones first, and the success of its trials would flatter the filter.
+the best ones first, and the success of its trials would flatter the filter. `--grasps 0` does only that.
 
     python scripts/benchmark_synthesis.py --meshes objects --objects 20 --json synthesis.json
+    python scripts/benchmark_synthesis.py --meshes objects --split test --objects 60 --methods gradient --grasps 0
 """
 
 from __future__ import annotations
@@ -52,23 +53,25 @@ def main() -> None:
     torch.set_num_threads(1)
     hand = Hand.load(options.hand)
     files = find_meshes(options.meshes, options.sources)
-    files = [f for f in files if options.split in ("all", split_of(object_name(f)))][: options.objects]
+    files = [f for f in files if options.split in ("all", split_of(object_name(f)))]
+    files = [files[i] for i in np.random.default_rng(options.seed).permutation(len(files))[: options.objects]]
     rows: list[dict[str, Any]] = []
     for number, file in enumerate(files):
         mesh = load_mesh(file)
         ForceTrial(hand, mesh)  # convex pieces come from the cache from here on
         if number == 0:
-            for method in METHODS:
+            for method in options.methods:  # compiles the kernels
                 synthesize(
                     hand, mesh, 1, np.random.default_rng(0), Synthesis(method=method, max_candidates=4)
                 )
-        for method in METHODS:
+        for method in options.methods:
             row = {"object": object_name(file), "method": method, **_plan(hand, mesh, method, options)}
             rows.append(row)
             print(json.dumps(row), flush=True)
     report = _report(rows, options)
     print(json.dumps(report["methods"], indent=1))
-    print(f"rate of gradient / rate of annealing: {report['ratio']:.1f}")
+    if report["ratio"]:
+        print(f"rate of gradient / rate of annealing: {report['ratio']:.1f}")
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
         print(f"report: {options.json}")
@@ -79,8 +82,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--meshes", type=Path, required=True, help="folder with <source>/<name>.obj")
     parser.add_argument("--sources", nargs="*", default=(), help="only these sub-folders")
     parser.add_argument("--split", choices=("train", "test", "all"), default="all")
-    parser.add_argument("--objects", type=int, default=20, help="how many")
-    parser.add_argument("--grasps", type=int, default=30, help="wanted for each object")
+    parser.add_argument("--objects", type=int, default=20, help="how many, chosen at random")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--grasps", type=int, default=30, help="wanted for each object; 0 = sample only")
     parser.add_argument("--candidates", type=int, default=600, help="at most, for each object and method")
     parser.add_argument("--sample", type=int, default=8, help="candidates tried without choosing the best")
     parser.add_argument("--published", action="store_true", help="anneal at GraspIt!'s own temperature")
@@ -111,7 +115,9 @@ def _plan(hand: Hand, mesh: Any, method: str, options: argparse.Namespace) -> di
             sample_epsilon, sample_held = epsilon_of(hand, field, x), validate(hand, mesh, field, x)
     start = time.process_time()
     rng = np.random.default_rng([options.seed, 2])
-    found = synthesize(hand, mesh, options.grasps, rng, config, validate)
+    found = Grasps.none(hand.size)
+    if options.grasps:
+        found = synthesize(hand, mesh, options.grasps, rng, config, validate)
     seconds = time.process_time() - start
     return {
         "held": found.held,
@@ -139,13 +145,14 @@ def _nearest(found: Grasps) -> float:
 
 
 def _report(rows: list[dict[str, Any]], options: argparse.Namespace) -> dict[str, Any]:
-    methods = {name: _summary([row for row in rows if row["method"] == name]) for name in METHODS}
-    slow = methods["annealing"]["grasps_per_cpu_second"]
+    methods = {name: _summary([row for row in rows if row["method"] == name]) for name in options.methods}
+    rate = {name: summary["grasps_per_cpu_second"] for name, summary in methods.items()}
+    both = all(rate.get(name) for name in METHODS)
     return {
         "settings": {name: str(value) for name, value in vars(options).items()},
         "machine": {"cpu": platform.machine(), "cores": os.cpu_count(), "threads_used": 1},
         "methods": methods,
-        "ratio": methods["gradient"]["grasps_per_cpu_second"] / slow if slow else float("inf"),
+        "ratio": rate["gradient"] / rate["annealing"] if both else None,
         "objects": rows,
     }
 
