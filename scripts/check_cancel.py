@@ -69,9 +69,9 @@ ANSWER_S = 900.0  # longest wait for anything, wall: simulated time may be much 
 TARGET, TABLE = "object", "table"
 YAWS_DEG = (0, 45, -45, 90, -90, 135, -135, 180)
 TILT_DEG = 150.0
-# Where the object comes to be in the palm: in front of it and between palm and fingertips [m].
-IN_HAND_M = (0.0, -0.06, 0.07)
-ABOVE_M = 0.035
+# Where the object comes to be in the palm: in front of it and between palm and fingertips [m]. Fingers that reach below
+# need room above the table.
+IN_HAND_M, LEAST_HEIGHT_M = (0.0, -0.06, 0.07), 0.10
 BEND_RAD = (0.0, 0.5, 0.6)  # of the fingers at pre-grasp, grasp and squeeze
 
 
@@ -262,7 +262,9 @@ def slanted_grasp(robot: RobotModel, T_world_object: Array, yaw_deg: float) -> G
     turn = Rotation.from_euler("xz", [TILT_DEG, yaw_deg - 90.0], degrees=True)
     T_world_palm = np.eye(4)
     T_world_palm[:3, :3] = turn.as_matrix()
-    T_world_palm[:3, 3] = T_world_object[:3, 3] + (0.0, 0.0, ABOVE_M) - turn.apply(IN_HAND_M)
+    x, y, z = T_world_object[:3, 3]
+    in_hand = (x, y, max(z, SceneConfig().table_height_m + LEAST_HEIGHT_M))
+    T_world_palm[:3, 3] = in_hand - turn.apply(IN_HAND_M)
     home = robot.named_states["home"]
     T_palm_tip = inverse_transform(robot.link_pose(home, "rh_palm")) @ robot.link_pose(home, robot.tip)
     grasp = Grasp(id=f"slanted/{yaw_deg}")
@@ -313,6 +315,20 @@ def table(trials: list[Trial]) -> str:
     return "\n".join(lines)
 
 
+def report(given: argparse.Namespace, check: Check, trials: list[Trial]) -> dict[str, Any]:
+    """All that was seen, and where."""
+    return {
+        "object": given.object.name,
+        "seed": given.seed,
+        "asked": f"{given.times} cancels in each of {', '.join(STAGES)}",
+        "durations_s": check.durations,
+        "trials": [asdict(trial) | {"good": trial.good} for trial in trials],
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "load": os.getloadavg()[1],
+        "commit": commit(),
+    }
+
+
 def main() -> None:
     """Run the trials and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -338,15 +354,8 @@ def main() -> None:
             for stage in STAGES:
                 trials.append(check.trial(stage))
                 print(f"{number + 1} {stage}: {'ok' if trials[-1].good else trials[-1]}", flush=True)
-        report = {
-            "object": given.object.name,
-            "seed": given.seed,
-            "durations_s": check.durations,
-            "trials": [asdict(trial) | {"good": trial.good} for trial in trials],
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-            "commit": commit(),
-        }
-    given.out.write_text(json.dumps(report, indent=1) + "\n")
+                # after each: what ends the run early shall not take its trials along
+                given.out.write_text(json.dumps(report(given, check, trials), indent=1) + "\n")
     print(table(trials))
     raise SystemExit(0 if all(trial.good for trial in trials) else 1)
 

@@ -41,10 +41,12 @@ class Execution:
 
 
 class Direct:
-    def __init__(self):
-        self.asked = []
+    def __init__(self, stale=False):
+        self.asked, self.stale = [], stale
 
     def joint_state(self):
+        if self.stale:
+            raise ExecutionFailed(Problem.STALE_STATE, "nothing was heard for 2 s")
         return JointState({"joint": 0.5}, 0.1)
 
     def execute(self, trajectory, may_stop_short, cancelled):
@@ -97,3 +99,10 @@ def test_cancelling_stops_the_motion():
     with pytest.raises(ExecutionFailed, match="told to stop; it has stopped") as raised:
         controllers(execution).execute(MOTION, False, lambda: True)
     assert raised.value.problem is Problem.CANCELLED and execution.stops >= 1
+
+
+def test_a_motion_is_stopped_when_nobody_tells_where_the_joints_are():
+    execution = Execution(waits=True)
+    with pytest.raises(ExecutionFailed, match="nothing was heard for 2 s; it has stopped") as failure:
+        controllers(execution, Direct(stale=True)).execute(MOTION, False, bool)
+    assert failure.value.problem is Problem.STALE_STATE and execution.stops
