@@ -24,6 +24,12 @@ Network = Annotated[
         "'sampled': no network; candidates are drawn around the object and refined, which works for any hand."
     ),
 ]
+Objective = Annotated[
+    str,
+    typer.Option(
+        help="Of refinement. closing: close the fingers onto the surface; paper: stay near the candidate."
+    ),
+]
 
 
 @app.command()
@@ -55,6 +61,7 @@ def plan(
     hand: HandName = "shadow",
     network: Network = "",
     rotations: Annotated[int, typer.Option(min=1, help="Candidates: rotations shown to the network.")] = 28,
+    objective: Objective = "closing",
     image: Annotated[
         Path | None, typer.Option(help="PNG of the best grasp (with several meshes: NAME-<mesh>).")
     ] = None,
@@ -66,11 +73,15 @@ def plan(
     Example: grasp-pose-net plan models/objects/mug.ply --image mug.png
     Without a network: grasp-pose-net plan models/objects/mug.ply --hand barrett --network sampled
     """
-    from grasp_pose_net.inference import PlannerConfig
-    from grasp_pose_net.reports import plan_report
+    from grasp_pose_net.config import from_mapping
+    from grasp_pose_net.inference import ObjectiveConfig, PlannerConfig
+    from grasp_pose_net.plan_command import plan_report
 
     config = PlannerConfig(network=network, rotations=rotations, seed=seed)
-    report = plan_report(meshes, hand=hand, config=config, image=image, echo=typer.echo)
+    descent = from_mapping({"objective": objective}, ObjectiveConfig, where="--objective")
+    report = plan_report(
+        meshes, hand=hand, config=config, refinement=descent.refinement(), image=image, echo=typer.echo
+    )
     _write_json(report, json_file)
     if all(entry["failure"] for entry in report["objects"]):
         raise typer.Exit(1)
@@ -104,22 +115,48 @@ def hand(
 
 @app.command()
 def perceive(
-    clouds: Annotated[list[Path], typer.Argument(help="Views: PCD or PLY, metres, camera or world frame.")],
+    clouds: Annotated[
+        list[Path], typer.Argument(help="Views: PCD or PLY, metres, each in its camera's frame.")
+    ],
     poses: Annotated[
-        Path | None, typer.Option(help="YAML with T_world_camera for each view; identity without.")
+        Path | None,
+        typer.Option(
+            help="YAML or JSON: by view, T_world_camera as [x, y, z, qw, qx, qy, qz] or a 4 x 4 matrix. "
+            "One view alone is levelled by its table without it."
+        ),
     ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML with settings such as workspace_min; see PerceptionConfig.")
+    ] = None,
+    segmented: Annotated[
+        bool,
+        typer.Option(
+            "--segmented", help="The cloud is of one object from all sides, z up, and nothing else."
+        ),
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for meshes (PLY) and grids (NPZ).")] = Path("perceived"),
-    seed: Seed = 0,
+    image: Annotated[Path | None, typer.Option(help="PNG with a picture of each stage.")] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Turn depth views into object meshes and occupancy grids.
 
-    Example: grasp-pose-net perceive table.pcd --out perceived
+    Example: grasp-pose-net perceive table.pcd --out perceived --image stages.png
+    Several views: grasp-pose-net perceive left.ply right.ply --poses poses.yaml
     """
-    from grasp_pose_net.perception import perceive_files
+    from grasp_pose_net.config import load_yaml
+    from grasp_pose_net.perception import PerceptionConfig, draw_stages, perceive_files, report
 
-    report = perceive_files(clouds, poses, out)
-    _write_json(report, json_file)
+    settings = None if config is None else load_yaml(config, PerceptionConfig)
+    scene = perceive_files(clouds, poses, out, settings, segmented)
+    typer.echo(scene.summary())
+    if image is not None:
+        draw_stages(scene, image)
+        typer.echo(f"picture: {image}")
+    _write_json(report(scene), json_file)
+    if not scene.objects:
+        raise typer.Exit(1)
+    mesh = out / f"{scene.objects[0].id}.ply"
+    typer.echo(f"meshes and grids: {out}; next: grasp-pose-net plan {mesh}")
 
 
 @app.command()
@@ -257,6 +294,68 @@ def evaluate(
         f"tables: {out / 'evaluation.md'}; plot: {out / 'evaluation.png'}; beside them a card of each network"
     )
     _write_json(report, json_file)
+
+
+@app.command()
+def benchmark(
+    meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for report.json, .md, .png; the same command goes on where it stopped."),
+    ],
+    split: Annotated[str, typer.Option(help="Objects by name: test, train or all.")] = "test",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many objects, a fair sample of all.")
+    ] = None,
+    stages: Annotated[
+        str, typer.Option(help="Of scan,plan,force,lift. Without scan, plans on the meshes themselves.")
+    ] = "scan,plan,force,lift",
+    episodes: Annotated[int, typer.Option(min=1, help="Trials of each object.")] = 1,
+    hand: HandName = "shadow",
+    arm: Annotated[
+        bool, typer.Option(help="Offer only what the arm that carries the hand can reach.")
+    ] = True,
+    network: Network = "",
+    rotations: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rotations shown to the network; as config/inference.yaml without."),
+    ] = None,
+    objective: Objective = "closing",
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Trials at a time. Times are the protocols' only with 1.")
+    ] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew.")] = False,
+    seed: Seed = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Scan, plan and try many objects in simulation, and compare the figures with the paper's.
+
+    Status: 0 = every trial was measured, whether it failed or not; 1 = an error, or nothing could be measured; 3 = some
+    meshes were left out, with the reason in the report (2 is a wrong command line).
+
+    Example: grasp-pose-net benchmark --meshes objects --out runs/benchmark --limit 10
+    Without cameras and arm: grasp-pose-net benchmark --meshes objects --out runs/force --stages plan,force --no-arm
+    """
+    from grasp_pose_net.benchmark import benchmark_config, run_benchmark
+
+    own = {"network": network, "seed": seed} | ({} if rotations is None else {"rotations": rotations})
+    config = benchmark_config(
+        stages=[stage for stage in stages.split(",") if stage],
+        grasps=own,
+        descent={"objective": objective},
+        episodes=episodes,
+        seed=seed,
+        hand=hand,
+        arm=arm,
+    )
+    report = run_benchmark(meshes, out, config, split=split, limit=limit, jobs=jobs, overwrite=overwrite)
+    typer.echo((out / "report.md").read_text())
+    typer.echo(
+        f"report: {out / 'report.md'}; plots: {out / 'report.png'}; pictures of failures: {out / 'failures'}"
+    )
+    _write_json(report, json_file)
+    if report["left_out"]:
+        raise typer.Exit(3 if report["objects"] else 1)
 
 
 def _write_json(report: dict[str, Any], path: Path | None) -> None:

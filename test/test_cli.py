@@ -31,7 +31,7 @@ def test_plan_writes_report_and_picture(tmp_path: Path) -> None:
     assert can["failure"] is None and can["epsilon"] > 0 and can["seconds"]["plan"] > 0
     assert len(can["grasps"][0]["x"]) == 25 and len(can["grasps"][0]["joints"]) == 24
     assert can["penetrating_points"] >= 0 and can["hand_penetration_m"] < 0.005
-    assert "broken.ply" in other["failure"] and other["epsilon"] is None
+    assert other["failure"] == "mesh" and "broken.ply" in other["reason"] and other["epsilon"] is None
     assert report["summary"]["epsilon"] == pytest.approx(can["epsilon"])
     assert (tmp_path / "g-can.png").stat().st_size > 10_000
 
@@ -54,7 +54,7 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
     assert "nobody" in done.stderr and "shadow" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["demo", "plan", "hand", "perceive", "synthesize", "train"])
+@pytest.mark.parametrize("command", ["demo", "plan", "hand", "perceive", "synthesize", "train", "benchmark"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0 and f"grasp-pose-net {command} " in done.stdout

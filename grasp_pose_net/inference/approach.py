@@ -10,9 +10,9 @@ import torch
 
 from grasp_pose_net.geometry import Array, rotation_from_quat
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.refinement import Plane
+from grasp_pose_net.refinement import Box, Plane
 from grasp_pose_net.refinement.arrays import scene
-from grasp_pose_net.refinement.kernel import distance
+from grasp_pose_net.refinement.kernel import box_distance, distance
 from grasp_pose_net.shapes import SignedDistanceField
 
 # Directions of travel as weights of (palm normal, finger axis), preferred first.
@@ -29,7 +29,8 @@ class Approaches:
     """The way in for each of B grasps.
 
     Attributes:
-        clearance_m: (B,) smallest gap between hand and object or support on the way; negative where it touches [m].
+        clearance_m: (B,) smallest gap between hand and object, support or neighbours on the way; negative where it
+            touches [m].
         directions: (B, 3) unit direction of travel, object frame.
         joints: (B, D - 7) hand joints while approaching [rad].
     """
@@ -46,6 +47,7 @@ def find_approaches(
     pregrasp: Array,
     distance_m: float,
     plane: Plane | None = None,
+    obstacles: tuple[Box, ...] = (),
 ) -> Approaches:
     """Direction and opening of the hand with the most room on the way to each grasp.
 
@@ -59,13 +61,14 @@ def find_approaches(
         pregrasp: (B, D - 7) joints a little outside the surface [rad].
         distance_m: length of the way [m].
         plane: support surface to stay clear of, object frame.
+        obstacles: neighbours to stay clear of, object frame.
     """
     spread = hand.open_joints
     openings = np.stack([(1 - a) * pregrasp + a * spread for a in OPENINGS], axis=1)  # (B, O, D - 7)
     poses = np.concatenate([np.repeat(x[:, None, :7], len(OPENINGS), 1), openings], axis=2)
     R_object_palm = rotation_from_quat(torch.as_tensor(x[:, 3:7])).numpy()
     directions = _directions(hand) @ R_object_palm.transpose(0, 2, 1)  # (B, A, 3)
-    clearance = _clearance(hand, field, poses, directions, distance_m, plane)  # (B, A, O)
+    clearance = _clearance(hand, field, poses, directions, distance_m, plane, obstacles)  # (B, A, O)
     flat = (
         np.minimum(clearance, ENOUGH_M).transpose(0, 2, 1).reshape(len(x), -1)
     )  # opening major: small ones first
@@ -91,12 +94,13 @@ def _clearance(
     directions: Array,
     distance_m: float,
     plane: Plane | None,
+    obstacles: tuple[Box, ...],
 ) -> Array:
     """Smallest gap (B, A, O) [m] over the way, for every direction (B, A, 3) and opening in poses (B, O, D)."""
     kinematics = Kinematics(hand, dtype=torch.float64)
     spheres = kinematics.points(torch.as_tensor(poses.reshape(-1, poses.shape[2])), hand.spheres).numpy()
     return _smallest_gaps(
-        scene(field, plane),
+        scene(field, plane, obstacles),
         spheres.reshape(*poses.shape[:2], -1, 3),
         hand.spheres.radius.copy(),
         directions,
@@ -127,5 +131,9 @@ def _smallest_gaps(scene, centres, radius, directions, steps):
                 gap = distance(scene, x, y, z)[0] - radius[s]
                 if gap < smallest:
                     smallest = gap
+                for k in range(len(scene.boxes)):
+                    gap = box_distance(scene.boxes[k], x, y, z)[0] - radius[s]
+                    if gap < smallest:
+                        smallest = gap
         gaps[b, a, o] = smallest
     return gaps

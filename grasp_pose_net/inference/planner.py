@@ -11,18 +11,21 @@ from dataclasses import dataclass, field
 import numpy as np
 import trimesh
 
-from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.hand import Hand
+from grasp_pose_net.inference.account import Account
 from grasp_pose_net.inference.approach import find_approaches
 from grasp_pose_net.inference.proposal import make_proposer, retry_rotations
-from grasp_pose_net.refinement import Plane, Ranked, postures, refine_and_rank
+from grasp_pose_net.refinement import Box, Plane, Ranked, Refinement, postures, refine_and_rank
 from grasp_pose_net.shapes import RUN_TIME_RESOLUTION, SignedDistanceField
 
 # Enough rotations for the most that can be asked for, twice over: half of them may be from below.
 ROTATIONS = 1024
 # A palm that is expected to look up by more than this (sine of the elevation) would have to come through the support.
 MOST_UPWARDS = 0.2
+
+# Position gain [N m/rad] by which a squeeze posture becomes the effort that it asks for.
+SQUEEZE_NM_RAD = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,8 @@ class PlannerConfig:
     network: str = field(
         default="",
         metadata={
-            "doc": "weights in models/networks/, or a path; empty: <hand>_compact; 'sampled': no network"
+            "doc": "weights in models/networks/, or a path; empty: the hand's own, <hand>_compact, or none where "
+            "there is no such file; 'sampled': no network, candidates are drawn around the object"
         },
     )
     seed: int = field(default=0, metadata={"doc": "seed of candidates that are drawn, where no network is"})
@@ -40,7 +44,11 @@ class PlannerConfig:
         default=28, metadata={"doc": "rotations shown to the network at once", "range": (1, 128)}
     )
     tries: int = field(
-        default=4, metadata={"doc": "batches of rotations, while none gives a grasp", "range": (1, 4)}
+        default=4,
+        metadata={"doc": "batches of rotations, while there are fewer grasps than enough", "range": (1, 4)},
+    )
+    enough: int = field(
+        default=3, metadata={"doc": "grasps that no further batch is asked for", "range": (1, 100)}
     )
     max_grasps: int = field(default=5, metadata={"doc": "grasps returned at most", "range": (1, 100)})
     min_epsilon: float = field(
@@ -80,25 +88,30 @@ class PlannedGrasp:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Grasps, best first, and where the other candidates went.
+    """Grasps, best first, and where the other candidates went; every candidate is in one of these numbers.
 
     Attributes:
         grasps: ranked by ε.
         candidates: how many were proposed.
         rejected: how many were dropped, by reason.
+        spare: how many were left when enough was found.
         seconds: wall time by stage.
     """
 
     grasps: tuple[PlannedGrasp, ...]
     candidates: int
     rejected: Counter[str]
-    seconds: dict[str, float]
+    spare: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def account(self) -> Account:
+        """The numbers."""
+        return Account(len(self.grasps), self.candidates, +self.rejected, self.spare, self.seconds)
 
     def summary(self) -> str:
-        """One line: how many grasps came of how many candidates, and why the others did not."""
-        reasons = ", ".join(f"{count} {reason}" for reason, count in self.rejected.most_common())
-        times = ", ".join(f"{stage} {1e3 * seconds:.0f} ms" for stage, seconds in self.seconds.items())
-        return f"{len(self.grasps)} grasps of {self.candidates} candidates; rejected: {reasons or 'none'}; {times}"
+        """One line: how many grasps came of how many candidates, why the others did not, and the times."""
+        return self.account.text()
 
 
 # What stands between candidates and the arm: refinement (here, or in its own node) and the arm's reach (None: no arm).
@@ -107,25 +120,35 @@ Reachable = Callable[[PlannedGrasp], "str | None"]
 
 
 class GraspPlanner:
-    """The network, its hand, and what its grasps must fulfil."""
+    """The network, its hand, and what its grasps must fulfil.
 
-    def __init__(self, hand: Hand, config: PlannerConfig) -> None:
+    Attributes:
+        config: what is asked.
+        description: who proposes candidates, in words for a log.
+    """
+
+    def __init__(self, hand: Hand, config: PlannerConfig, refinement: Refinement | None = None) -> None:
         """Load the network, if any.
+
+        Args:
+            hand: the hand.
+            config: what is asked.
+            refinement: how candidates are refined in this process; the default objective without.
 
         Raises:
             CheckpointError: the weights are missing or belong to another hand.
         """
-        self._hand, self._config = hand, config
+        self.config = config
+        self._hand, self._refinement = hand, refinement
         self._propose = make_proposer(hand, config.network)
+        self.description = self._propose.description
         self._rotations = retry_rotations(ROTATIONS)
         # where the palm is expected to look, object frame, for each rotation of the object
         self._palm_directions = self._propose.palm_direction() @ self._rotations
 
     def warm_up(self) -> None:
         """Plan once for a small box, so that the first answer does not wait for compilers."""
-        box = SignedDistanceField.from_mesh(
-            trimesh.creation.box((0.06, 0.06, 0.12)), self._config.field_cells
-        )
+        box = SignedDistanceField.from_mesh(trimesh.creation.box((0.06, 0.06, 0.12)), self.config.field_cells)
         self.plan(box, plane=Plane((0.0, 0.0, 1.0), -0.06))
 
     def plan(
@@ -133,6 +156,7 @@ class GraspPlanner:
         distance: SignedDistanceField,
         *,
         plane: Plane | None = None,
+        obstacles: tuple[Box, ...] = (),
         refine: Refine | None = None,
         reachable: Reachable | None = None,
     ) -> Plan:
@@ -141,28 +165,41 @@ class GraspPlanner:
         Args:
             distance: signed distance field of the object.
             plane: support surface, object frame.
+            obstacles: neighbours to stay out of, object frame.
             refine: refinement and ranking; in this process where left out.
             reachable: says why the arm cannot do a grasp, None where it can.
         """
         seconds = dict.fromkeys(("forward", "refinement", "approach", "reach"), 0.0)
         rejected: Counter[str] = Counter()
         offered: list[PlannedGrasp] = []
-        asked = 0
-        rng = np.random.default_rng(self._config.seed)  # anew: the same object gets the same grasps
+        candidates = spare = 0
+        rng = np.random.default_rng(self.config.seed)  # anew: the same object gets the same grasps
         for rotations in self._batches(plane):
             with _timed(seconds, "forward"):
                 x = self._propose(distance, rotations, rng=rng, plane=plane)
-            asked += len(x)
+            candidates += len(x)
             with _timed(seconds, "refinement"):
-                ranked = refine(x) if refine else refine_and_rank(self._hand, distance, x, plane=plane)
+                ranked = refine(x) if refine else self._refined(distance, x, plane, obstacles)
             rejected += ranked.rejected
-            with _timed(seconds, "approach"):
-                grasps = self._with_approach(distance, ranked, plane, rejected)
-            with _timed(seconds, "reach"):
-                offered = self._reachable_ones(grasps, reachable, rejected)
-            if offered:
+            good = ranked.epsilon >= self.config.min_epsilon
+            rejected["ε too low"] += int((~good).sum())
+            x, epsilon = ranked.x[good], ranked.epsilon[good]
+            # as many at a time as are wanted, the best first: mostly the others need not be looked at
+            for k in range(0, len(x), self.config.max_grasps):
+                few = slice(k, k + self.config.max_grasps)
+                if len(offered) >= self.config.max_grasps:
+                    spare += len(x[few])
+                    continue
+                with _timed(seconds, "approach"):
+                    grasps = self._with_approach(distance, x[few], epsilon[few], plane, obstacles, rejected)
+                with _timed(seconds, "reach"):
+                    offered += _reachable_ones(grasps, reachable, rejected)
+            if len(offered) >= self.config.enough:
                 break
-        return Plan(grasps=tuple(offered), candidates=asked, rejected=rejected, seconds=seconds)
+        offered.sort(key=lambda grasp: -grasp.epsilon)
+        best = tuple(offered[: self.config.max_grasps])
+        spare += len(offered) - len(best)
+        return Plan(grasps=best, candidates=candidates, rejected=+rejected, spare=spare, seconds=seconds)
 
     def _batches(self, plane: Plane | None) -> list[Array]:
         """Rotations (R, 3, 3) to try at once; over a support only those that do not bring the hand from below."""
@@ -170,21 +207,27 @@ class GraspPlanner:
         if plane is not None:
             upwards = self._palm_directions @ plane.normal
             rotations = rotations[upwards <= MOST_UPWARDS]
-        size = self._config.rotations
-        return [rotations[k * size : (k + 1) * size] for k in range(self._config.tries)]
+        size = self.config.rotations
+        return [rotations[k * size : (k + 1) * size] for k in range(self.config.tries)]
+
+    def _refined(
+        self, distance: SignedDistanceField, x: Array, plane: Plane | None, obstacles: tuple[Box, ...]
+    ) -> Ranked:
+        return refine_and_rank(self._hand, distance, x, plane, obstacles, self._refinement)
 
     def _with_approach(
-        self, distance: SignedDistanceField, ranked: Ranked, plane: Plane | None, rejected: Counter[str]
+        self,
+        distance: SignedDistanceField,
+        x: Array,
+        epsilon: Array,
+        plane: Plane | None,
+        obstacles: tuple[Box, ...],
+        rejected: Counter[str],
     ) -> list[PlannedGrasp]:
-        """Grasps with enough ε and a free way in, best first."""
-        good = ranked.epsilon >= self._config.min_epsilon
-        rejected["ε too low"] += int((~good).sum())
-        x, epsilon = ranked.x[good], ranked.epsilon[good]
-        if len(x) == 0:
-            return []
+        """Those of grasps x (B, D) that have a free way in, in their order."""
         pregrasp, squeeze = postures(self._hand, distance, x, plane)
-        ways = find_approaches(self._hand, distance, x, pregrasp, self._config.approach_m, plane)
-        free = ways.clearance_m >= self._config.approach_clearance_m
+        ways = find_approaches(self._hand, distance, x, pregrasp, self.config.approach_m, plane, obstacles)
+        free = ways.clearance_m >= self.config.approach_clearance_m
         rejected["no free approach"] += int((~free).sum())
         return [
             PlannedGrasp(
@@ -197,34 +240,16 @@ class GraspPlanner:
             for i in np.flatnonzero(free)
         ]
 
-    def _reachable_ones(
-        self, grasps: list[PlannedGrasp], reachable: Reachable | None, rejected: Counter[str]
-    ) -> list[PlannedGrasp]:
-        """The first ``max_grasps`` that the arm can do."""
-        offered: list[PlannedGrasp] = []
-        for grasp in grasps:
-            if len(offered) == self._config.max_grasps:
-                break
-            reason = reachable(grasp) if reachable else None
-            if reason is None:
-                offered.append(grasp)
-            else:
-                rejected[reason] += 1
-        return offered
 
-
-def explain_failure(plan: Plan) -> PlanningError:
-    """What to tell a user whose object has no grasp: the stage that took most candidates, and what would help."""
-    advice = {
-        "ε too low": "lower min_epsilon, or ask for more rotations",
-        "no free approach": "clear the space around the object, or shorten approach_m",
-        "penetrates": "ask for more rotations",
-        "hits the support": "ask for more rotations, or raise the object",
-    }
-    reason, _ = plan.rejected.most_common(1)[0] if plan.rejected else ("none was proposed", 0)
-    return PlanningError(
-        f"no grasp: {plan.summary()}. {advice.get(reason, 'Move the object nearer to the arm').capitalize()}."
-    )
+def _reachable_ones(
+    grasps: list[PlannedGrasp], reachable: Reachable | None, rejected: Counter[str]
+) -> list[PlannedGrasp]:
+    """Those that the arm can do."""
+    if reachable is None:
+        return grasps
+    reasons = [reachable(grasp) for grasp in grasps]
+    rejected += Counter(reason for reason in reasons if reason is not None)
+    return [grasp for grasp, reason in zip(grasps, reasons, strict=True) if reason is None]
 
 
 @contextmanager

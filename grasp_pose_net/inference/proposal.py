@@ -8,10 +8,11 @@ import numpy as np
 import torch
 import trimesh
 
-from grasp_pose_net.exceptions import CheckpointError
+from grasp_pose_net.exceptions import CheckpointError, ConfigError
 from grasp_pose_net.geometry import Array, rotation_from_quat
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network
+from grasp_pose_net.models import network_file
 from grasp_pose_net.refinement import Plane
 from grasp_pose_net.shapes import (
     RUN_TIME_RESOLUTION,
@@ -54,7 +55,13 @@ def super_fibonacci_rotations(count: int) -> Array:
 
 
 class Proposer(Protocol):
-    """What gives candidates x (R, D) of an object, in its own frame: one for each of R rotations."""
+    """What gives candidates x (R, D) of an object, in its own frame: one for each of R rotations.
+
+    Attributes:
+        description: who proposes, in words for a log.
+    """
+
+    description: str
 
     def __call__(
         self,
@@ -82,17 +89,28 @@ def make_proposer(hand: Hand, network: str) -> Proposer:
 
     Args:
         hand: the hand.
-        network: name in ``models/networks/`` or a path; empty: the hand's own, ``<hand>_compact``; ``sampled``: none.
+        network: name in ``models/networks/`` or a path; empty: the hand's own, ``<hand>_compact``, or none where
+            there is no such file; ``sampled``: none.
 
     Raises:
-        CheckpointError: the weights are missing or belong to another hand.
+        CheckpointError: the weights that were asked for are missing, or some belong to another hand.
     """
     if network == SAMPLED:
         return SampledProposer(hand)
+    own = f"{hand.name}_compact"
+    if not network and not _is_there(own):
+        return SampledProposer(hand, f"there is no network {own}")
     try:
-        return NetworkProposer(hand, network or f"{hand.name}_compact")
+        return NetworkProposer(hand, network or own)
     except CheckpointError as error:
-        raise CheckpointError(f"{error}; or plan without a network: --network {SAMPLED}") from error
+        raise CheckpointError(f"{error}; or plan without a network: {SAMPLED!r}") from error
+
+
+def _is_there(network: str) -> bool:
+    try:
+        return network_file(network).exists()
+    except ConfigError:
+        return False
 
 
 class SampledProposer:
@@ -101,9 +119,10 @@ class SampledProposer:
     What refinement makes of them is the baseline that a network must beat.
     """
 
-    def __init__(self, hand: Hand) -> None:
-        """Keep the hand."""
+    def __init__(self, hand: Hand, reason: str = "as asked") -> None:
+        """Keep the hand, and why no network is used."""
         self._hand = hand
+        self.description = f"candidates are sampled around the object, without a network ({reason})"
 
     def __call__(
         self,
@@ -141,6 +160,7 @@ class NetworkProposer:
             CheckpointError: the weights are missing or belong to another hand.
         """
         self._network = load_network(network, hand).eval()
+        self.description = f"candidates come from network {network}"
         self._palm_normal = torch.as_tensor(hand.palm_normal.copy())
 
     def __call__(

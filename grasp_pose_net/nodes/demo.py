@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,29 +21,22 @@ from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from std_srvs.srv import Trigger
 
+from grasp_pose_net.benchmark.lift import FAILURE_OF_STAGE, StageFailure, shaking
 from grasp_pose_net.bringup import NODES, Runner, Start
-from grasp_pose_net.exceptions import GraspPoseNetError
-from grasp_pose_net.execution import ExecutionFailed, MotionConfig, PlanningFailed, RobotModel, shake
+from grasp_pose_net.execution import ExecutionFailed, PlanningFailed, RobotModel
 from grasp_pose_net.hand import Hand
+from grasp_pose_net.inference import Account, stage_seconds
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.nodes.controller_client import ControllerClient, ControllerParameters
 from grasp_pose_net.nodes.demo_client import CALL_TIMEOUT_S, DemoClient, Track
 from grasp_pose_net.nodes.grasp_messages import pose_vector
 from grasp_pose_net.nodes.runtime import spinning
 from grasp_pose_net.nodes.scene import Target, target_from_message
-from grasp_pose_net.reports import entry, grasp_figures, report
+from grasp_pose_net.reports import STAGES, entry, grasp_figures, report
 from grasp_pose_net.simulation.lift_trial import HOLD_S, judge_lift
 from grasp_pose_net.simulation.picture import draw_grasp
 
 PICKUP_TIMEOUT_S = 180.0
-# The lift trial's word for a pick-up that ended in one of its stages.
-FAILURE_OF_STAGE = {
-    "reach": "reach",
-    "approach": "reach",
-    "close": "grasp",
-    "squeeze": "grasp",
-    "lift": "lift",
-}
 
 
 @dataclass
@@ -62,15 +54,6 @@ class Episode:
         """The report's entry."""
         known = {"episode": self.number, "lift_success": self.failure is None, "failure": self.failure}
         return entry(self.name, **known, reason=self.reason, seconds=self.seconds, **self.figures)
-
-
-class StageFailure(GraspPoseNetError):
-    """An episode ends as a failure of a stage: the system's answer was no, which is a result and no error."""
-
-    def __init__(self, stage: str, text: str) -> None:
-        """Name the stage and say why."""
-        super().__init__(text)
-        self.stage = stage
 
 
 class Demo:
@@ -128,18 +111,15 @@ class Demo:
         self._say(f"  capture  {answer.message}")
         if not answer.success:
             raise StageFailure("perception", answer.message)
-        if found := re.search(r"perception (\d+) ms", answer.message):
-            episode.seconds["perception"] = int(found[1]) * 1e-3
+        episode.seconds |= _known_stages(stage_seconds(answer.message))
 
     def _plan(self, episode: Episode) -> tuple[Target, list[Grasp]]:
         answer = self._client.call(self._client.plan_client, GraspPlanning.Request())
         text = answer.error_code.message
         self._say(f"  plan     {text}")
-        for stage in ("forward", "refinement", "plan"):
-            if found := re.search(rf"\b{stage} (\d+) ms", text):
-                episode.seconds[stage] = int(found[1]) * 1e-3
-        if found := re.search(r"of (\d+) candidates", text):
-            episode.figures["rotations"] = int(found[1])
+        account = Account.from_text(text)
+        episode.seconds |= _known_stages(account.seconds)
+        episode.figures |= {"rotations": account.candidates, "feasible": account.grasps}
         if answer.error_code.val != MoveItErrorCodes.SUCCESS:
             raise StageFailure("plan", text)
         name = answer.grasps[0].id.rpartition("/")[0]
@@ -189,16 +169,8 @@ class Demo:
         track = self._track
         held = track.now + HOLD_S + 0.2
         self._client.wait(lambda: track.now > held, CALL_TIMEOUT_S, "the hold to pass")
-        state = self._robot.configuration(self._controllers.joint_state().positions)
-        # the trial's own motion, brisker than what the product does: 3 cm at 1 Hz can need several rad/s² of a joint
-        config = MotionConfig(velocity_scale=1.0, acceleration_scale=1.0, arm_acceleration_rad_s2=20.0)
         try:
-            motion = shake(
-                self._robot.chain,
-                self._robot.arm.names,
-                state[self._robot.arm.indices],
-                config.arm_limits(self._robot),
-            )
+            motion = shaking(self._robot, self._controllers.joint_state().positions)
             self._controllers.execute(motion, may_stop_short=False, cancelled=lambda: False)
         except (PlanningFailed, ExecutionFailed) as error:
             raise StageFailure("shake", str(error)) from error
@@ -246,6 +218,11 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[st
     (folder / "report.json").write_text(json.dumps(result, indent=1) + "\n")
     _conclude(console, folder, result)
     return result, folder
+
+
+def _known_stages(seconds: Mapping[str, float]) -> dict[str, float]:
+    """The stages that a report has."""
+    return {stage: seconds[stage] for stage in STAGES if stage in seconds}
 
 
 @contextmanager

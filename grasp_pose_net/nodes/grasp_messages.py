@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +13,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from grasp_pose_net.geometry import Array, inverse_transform, make_transform, split_transform
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import PlannedGrasp, PlannerConfig
+from grasp_pose_net.inference import SQUEEZE_NM_RAD, PlannedGrasp, PlannerConfig
 from grasp_pose_net.nodes.messages import (
     duration_message,
     pose_stamped,
@@ -24,8 +22,6 @@ from grasp_pose_net.nodes.messages import (
 )
 
 CLOSE_S, SQUEEZE_S = 0.8, 1.2
-# Position gain [N m/rad] by which a squeeze posture becomes the effort that it asks for.
-STIFFNESS_NM_RAD = 5.0
 
 
 def grasp_message(
@@ -55,7 +51,7 @@ def grasp_message(
     T_object_root = make_transform(grasp.x[:3], grasp.x[3:7]) @ hand.T_base_root
     header = Header(frame_id=frame, stamp=stamp)
     touch, squeeze = hand.all_joints(grasp.x[7:]), hand.all_joints(grasp.squeeze_joints)
-    effort = STIFFNESS_NM_RAD * (squeeze - touch)
+    effort = SQUEEZE_NM_RAD * (squeeze - touch)
     message = Grasp(id=name, grasp_quality=float(grasp.epsilon))
     message.grasp_pose = pose_stamped(frame, T_frame_object @ T_object_root, stamp)
     message.pre_grasp_posture = posture(hand, header, [(hand.all_joints(grasp.approach_joints), None, 0.0)])
@@ -78,19 +74,6 @@ def candidate_message(
         grasp_pose=pose_stamped(frame, T_frame_object @ T_object_root, stamp),
         grasp_posture=posture(hand, header, [(hand.all_joints(x[7:]), None, 0.0)]),
     )
-
-
-def rejection_text(rejected: Counter[str]) -> str:
-    """Reasons and counts as text, the form that :func:`rejections` reads: ``rejected: 3 penetrates, 2 hits itself``."""
-    reasons = ", ".join(f"{count} {reason}" for reason, count in rejected.items() if count)
-    return f"rejected: {reasons or 'none'}"
-
-
-def rejections(text: str) -> Counter[str]:
-    """Reasons and counts from a text that holds one :func:`rejection_text`; empty where it holds none."""
-    listed = re.search(r"rejected: ([^;(]*)", text)
-    found = re.findall(r"(\d+) ([^,]+)", listed[1].strip()) if listed else []
-    return Counter({reason: int(count) for count, reason in found})
 
 
 def posture(

@@ -3,44 +3,43 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from moveit_msgs.msg import Grasp, MoveItErrorCodes
+from diagnostic_msgs.msg import DiagnosticStatus
+from moveit_msgs.msg import CollisionObject, Grasp, MoveItErrorCodes
 from moveit_msgs.srv import GraspPlanning
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.client import Client
 from rclpy.node import Node
 from visualization_msgs.msg import MarkerArray
 
-from grasp_pose_net.exceptions import GraspPoseNetError, PlanningError
-from grasp_pose_net.execution import MotionConfig
+from grasp_pose_net.exceptions import ConfigError, GraspPoseNetError, PlanningError
+from grasp_pose_net.execution import MotionConfig, RobotModel
+from grasp_pose_net.execution.reach import Reach
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference import (
     GraspPlanner,
+    NoGraspFound,
     Plan,
     PlannedGrasp,
     PlannerConfig,
-    Reachable,
     explain_failure,
-)
-from grasp_pose_net.nodes.grasp_markers import grasp_markers
-from grasp_pose_net.nodes.grasp_messages import (
-    candidate_message,
-    grasp_message,
-    pose_vector,
     rejections,
 )
+from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.nodes.diagnostics import Diagnostics, Health
+from grasp_pose_net.nodes.grasp_markers import grasp_markers
+from grasp_pose_net.nodes.grasp_messages import candidate_message, grasp_message, pose_vector
+from grasp_pose_net.nodes.motion_messages import ERROR_CODES, WORLD
 from grasp_pose_net.nodes.parameters import declare
+from grasp_pose_net.nodes.planning_scene import MessageScenes
 from grasp_pose_net.nodes.qos import LATCHED
-from grasp_pose_net.nodes.reach import Reach
 from grasp_pose_net.nodes.runtime import run
 from grasp_pose_net.nodes.scene import ObjectScene, Target
+from grasp_pose_net.planning import ScenePlanner
 from grasp_pose_net.refinement import Ranked
-from grasp_pose_net.shapes import SignedDistanceField
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +49,12 @@ class InferenceParameters:
     hand: str = field(default="shadow", metadata={"doc": "hand in models/hands/, or a path to a hand.yaml"})
     robot: str = field(
         default="ur10_shadow", metadata={"doc": "robot in models/robots/; empty: reach is not checked"}
+    )
+    robot_description: str = field(
+        default="", metadata={"doc": "URDF or xacro file in place of the robot's own; empty: its own"}
+    )
+    robot_description_semantic: str = field(
+        default="", metadata={"doc": "SRDF file in place of the robot's own; empty: its own"}
     )
     objects_topic: str = field(
         default="/perception/objects", metadata={"doc": "scene with targets and support"}
@@ -65,48 +70,74 @@ class InferenceNode(Node):
     """Answers ``/plan_grasp``."""
 
     def __init__(self) -> None:
-        """Load hand, network and robot, and offer the service."""
+        """Load hand, network and robot, and offer the service.
+
+        Raises:
+            CheckpointError: the network is missing or belongs to another hand.
+            ConfigError: a parameter is wrong.
+        """
         super().__init__("inference")
         self._config = declare(self, InferenceParameters)
         self._hand = Hand.load(self._config.hand)
-        self._planner = GraspPlanner(self._hand, self._config.planner)
+        self._reach = self._make_reach()
+        self._planner = ScenePlanner(GraspPlanner(self._hand, self._config.planner), self._reach)
+        self.get_logger().info(f"{self._planner.description}; compiling (some seconds the first time)")
         self._planner.warm_up()
-        self._scene = ObjectScene(self, self._config.objects_topic)
-        self._reach = Reach(self._config.robot, self._config.motion) if self._config.robot else None
+        self._scene, self._scenes = ObjectScene(self, self._config.objects_topic), MessageScenes()
         # the answer of /refine_grasp must be taken while /plan_grasp is being served
         self._refine_client: Client = self.create_client(
             GraspPlanning, "/refine_grasp", callback_group=ReentrantCallbackGroup()
         )
         self._markers = self.create_publisher(MarkerArray, "~/grasps", LATCHED)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._health = Health("nothing has been planned yet")
+        Diagnostics(self, {"grasp planning": lambda: self._health})
         self.create_service(
             GraspPlanning, "/plan_grasp", self._plan, callback_group=MutuallyExclusiveCallbackGroup()
         )
+
+    def _make_reach(self) -> Reach | None:
+        """The arm's checks, if there is an arm that carries the hand."""
+        if not self._config.robot:
+            return None
+        robot = RobotModel(
+            robot_urdf(self._config.robot_description or self._config.robot),
+            robot_srdf(self._config.robot_description_semantic or self._config.robot),
+        )
+        try:
+            return Reach(robot, self._hand, self._config.motion, self._config.planner)
+        except ConfigError as error:
+            self.get_logger().warning(f"what the arm can reach is not checked: {error}")
+            return None
 
     def _plan(
         self, request: GraspPlanning.Request, response: GraspPlanning.Response
     ) -> GraspPlanning.Response:
         try:
-            target, plan, seconds = self._best(request)
+            target, plan = self._best(request)
             response.grasps = self._messages(plan, target)
-            self._markers.publish(grasp_markers(self._hand, response.grasps, target))
-            text = f"{target.name}: {plan.summary()}; plan {1e3 * seconds:.0f} ms"
-            code = MoveItErrorCodes.SUCCESS
+            code, text = MoveItErrorCodes.SUCCESS, f"{target.name}: {plan.summary()}"
             self.get_logger().info(text)
+            if self.executor is not None:  # drawn once the answer is on its way: nobody plans with a picture
+                self.executor.create_task(self._show, response.grasps, target)
         except (GraspPoseNetError, ValueError) as error:
-            code, text = MoveItErrorCodes.PLANNING_FAILED, str(error)
+            code, text = error_code(error), str(error)
             self.get_logger().warning(text)
         response.error_code = MoveItErrorCodes(val=code, message=text, source=self.get_name())
         return response
 
-    def _best(self, request: GraspPlanning.Request) -> tuple[Target, Plan, float]:
-        """The target with the best grasp, its plan, and the seconds that its planning took."""
-        targets = self._scene.targets(request.target)
+    def _show(self, grasps: list[Grasp], target: Target) -> None:
+        self._markers.publish(grasp_markers(self._hand, grasps, target))
+
+    def _best(self, request: GraspPlanning.Request) -> tuple[Target, Plan]:
+        """The target with the best grasp, and its plan.
+
+        Raises:
+            NoGraspFound: no target has a grasp; the text is the first one's, /diagnostics has the last one's.
+        """
         plans = []
-        for target in targets:
-            started = time.perf_counter()
+        for target in self._scene.targets(request.target):
             plan = self._plan_target(request, target)
-            plans.append((target, plan, time.perf_counter() - started))
+            plans.append((target, plan))
             self._report(target, plan)
         best = max(plans, key=lambda entry: entry[1].grasps[0].epsilon if entry[1].grasps else -1.0)
         if not best[1].grasps:
@@ -114,32 +145,18 @@ class InferenceNode(Node):
         return best
 
     def _plan_target(self, request: GraspPlanning.Request, target: Target) -> Plan:
-        started = time.perf_counter()
-        distance = SignedDistanceField.from_mesh(target.mesh, self._config.planner.field_cells)
-        field_s = time.perf_counter() - started
-        plan = self._planner.plan(
-            distance,
-            plane=self._scene.support_plane(request.support_surfaces, target),
+        if self._reach and target.frame != WORLD:
+            raise ValueError(
+                f"target {target.name!r} is given in frame {target.frame!r}; the arm's reach is known in {WORLD!r}: "
+                "give it there, or set parameter robot to nothing"
+            )
+        around = self._scenes.scene((*self._scene.objects.values(), *request.movable_obstacles), target.frame)
+        return self._planner.plan(
+            around,
+            target.placed,
+            request.support_surfaces,
             refine=lambda x: self._refined(x, target, request),
-            reachable=self._reachable(request, target),
         )
-        plan.seconds["field"] = field_s
-        return plan
-
-    def _reachable(self, request: GraspPlanning.Request, target: Target) -> Reachable | None:
-        """The arm's check of one grasp in the scene of this request."""
-        if self._reach is None:
-            return None
-        reach = self._reach
-        objects = self._scene.objects
-        supports = tuple(request.support_surfaces) or tuple(
-            name for name, o in objects.items() if o.primitives
-        )
-        objects.update({obstacle.id: obstacle for obstacle in request.movable_obstacles})
-        if target.name not in objects:
-            objects[target.name] = request.target
-        motion = reach.motion(objects.values(), target.name, supports)
-        return lambda grasp: reach.reason(motion, self._message(grasp, target, "candidate"))
 
     def _refined(self, x: Array, target: Target, request: GraspPlanning.Request) -> Ranked:
         """Candidates through ``/refine_grasp``.
@@ -147,8 +164,14 @@ class InferenceNode(Node):
         Raises:
             PlanningError: the service is not there, does not answer in time, or says why it cannot.
         """
-        call = GraspPlanning.Request(group_name=request.group_name, support_surfaces=request.support_surfaces)
-        call.target = self._scene.objects.get(target.name, request.target)
+        call = GraspPlanning.Request(
+            group_name=request.group_name,
+            support_surfaces=request.support_surfaces,
+            movable_obstacles=request.movable_obstacles,
+        )
+        # by name and time: the node has the mesh from where this one has it
+        call.target = request.target if request.target.meshes else CollisionObject(id=target.name)
+        call.target.header.stamp = target.stamp
         call.candidate_grasps = [
             candidate_message(
                 self._hand,
@@ -205,18 +228,20 @@ class InferenceNode(Node):
         )
 
     def _report(self, target: Target, plan: Plan) -> None:
-        """Reject counts on ``/diagnostics``."""
+        """Reject counts and times on ``/diagnostics``."""
         level = DiagnosticStatus.OK if plan.grasps else DiagnosticStatus.WARN
-        values = {"candidates": plan.candidates, "grasps": len(plan.grasps), **plan.rejected}
-        status = DiagnosticStatus(
-            level=level,
-            name=f"{self.get_name()}: grasp planning",
-            message=f"{target.name}: {plan.summary()}",
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
-        )
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
+        counts = {"candidates": plan.candidates, "grasps": len(plan.grasps), "not needed": plan.spare}
+        times = {f"{stage} [s]": f"{seconds:.3f}" for stage, seconds in plan.seconds.items()}
+        self._health = Health(f"{target.name}: {plan.summary()}", level, counts | plan.rejected | times)
+
+
+def error_code(error: Exception) -> int:
+    """Code of a failed request; where most candidates were lost to the arm it is the arm's."""
+    if isinstance(error, NoGraspFound):
+        for problem, code in ERROR_CODES.items():
+            if problem is not None and problem.value == error.reason:
+                return code
+    return MoveItErrorCodes.PLANNING_FAILED
 
 
 def main() -> None:

@@ -50,18 +50,25 @@ def scene_from_messages(objects: Iterable[CollisionObject]) -> Scene:
                 f"object {message.id!r} is given in frame {message.header.frame_id!r}; "
                 f"only {WORLD!r} is accepted"
             )
-        T_world_object = transform_from_pose(message.pose)
-        T_object_world = inverse_transform(T_world_object)
-        boxes, meshes = boxes_and_meshes(message)
-        entries.append(
-            SceneObject(
-                message.id,
-                T_world_object,
-                boxes=tuple((size, T_object_world @ T_world_box) for size, T_world_box in boxes),
-                meshes=tuple(mesh.copy().apply_transform(T_object_world @ T) for mesh, T in meshes),
-            )
-        )
+        entries.append(scene_object(message))
     return Scene(tuple(entries))
+
+
+def scene_object(message: CollisionObject) -> SceneObject:
+    """Object of a message; its header's frame is the world.
+
+    Raises:
+        ValueError: a shape other than boxes and meshes, or a broken pose.
+    """
+    T_world_object = transform_from_pose(message.pose)
+    T_object_world = inverse_transform(T_world_object)
+    boxes, meshes = boxes_and_meshes(message)
+    return SceneObject(
+        message.id,
+        T_world_object,
+        boxes=tuple((size, T_object_world @ T_world_box) for size, T_world_box in boxes),
+        meshes=tuple(mesh.copy().apply_transform(T_object_world @ T) for mesh, T in meshes),
+    )
 
 
 def pick_grasp(message: Grasp, scene: Scene, tip: str, hand_joints: Sequence[str]) -> PickGrasp:

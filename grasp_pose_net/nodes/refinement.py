@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import numpy as np
-from moveit_msgs.msg import Grasp, MoveItErrorCodes
+from diagnostic_msgs.msg import DiagnosticStatus
+from moveit_msgs.msg import CollisionObject, Grasp, MoveItErrorCodes
 from moveit_msgs.srv import GraspPlanning
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 
-from grasp_pose_net.exceptions import GraspPoseNetError
+from grasp_pose_net.exceptions import GraspPoseNetError, PlanningError
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.nodes.grasp_messages import candidate_message, pose_vector, rejection_text
+from grasp_pose_net.inference import ObjectiveConfig, rejection_text
+from grasp_pose_net.nodes.diagnostics import Diagnostics, Health
+from grasp_pose_net.nodes.grasp_messages import candidate_message, pose_vector
+from grasp_pose_net.nodes.messages import stamp_seconds
 from grasp_pose_net.nodes.parameters import declare
+from grasp_pose_net.nodes.planning_scene import MessageScenes
 from grasp_pose_net.nodes.runtime import run
 from grasp_pose_net.nodes.scene import ObjectScene, Target
+from grasp_pose_net.planning import Fields, surroundings
 from grasp_pose_net.refinement import refine_and_rank, warm_up
-from grasp_pose_net.shapes import RUN_TIME_RESOLUTION, SignedDistanceField
+from grasp_pose_net.shapes import RUN_TIME_RESOLUTION
 
-CACHED_FIELDS = 8
+# A caller may have got the newest objects a little earlier than this node.
+SCENE_WAIT_S = 2.0
+POLL_S = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +43,7 @@ class RefinementParameters:
         default=RUN_TIME_RESOLUTION,
         metadata={"doc": "cells of the distance field per side", "range": (32, 256)},
     )
+    descent: ObjectiveConfig = field(default_factory=ObjectiveConfig)
 
 
 class RefinementNode(Node):
@@ -46,11 +54,15 @@ class RefinementNode(Node):
         super().__init__("refinement")
         self._config = declare(self, RefinementParameters)
         self._hand = Hand.load(self._config.hand)
+        self._descent = self._config.descent.refinement()
         self._scene = ObjectScene(self, self._config.objects_topic)
-        self._fields: OrderedDict[int, SignedDistanceField] = OrderedDict()
+        self._messages, self._fields = MessageScenes(), Fields(self._config.field_cells)
         self.get_logger().info("compiling the descent (some seconds the first time)")
         warm_up(self._hand)
-        group = ReentrantCallbackGroup()
+        # one request at a time: more would only share the same cores
+        self._health = Health("nothing has been asked yet")
+        Diagnostics(self, {"refinement": lambda: self._health})
+        group = MutuallyExclusiveCallbackGroup()
         self.create_service(GraspPlanning, "/refine_grasp", self._refine, callback_group=group)
 
     def _refine(
@@ -64,12 +76,12 @@ class RefinementNode(Node):
             code, text = MoveItErrorCodes.FAILURE, str(error)
         text += f" ({1e3 * (time.perf_counter() - started):.0f} ms)"
         self.get_logger().info(text)
+        self._health = Health(text, DiagnosticStatus.OK if response.grasps else DiagnosticStatus.WARN)
         response.error_code = MoveItErrorCodes(val=code, message=text, source=self.get_name())
         return response
 
     def _refined(self, request: GraspPlanning.Request) -> tuple[list[Grasp], str]:
-        target = self._scene.targets(request.target)[0]
-        plane = self._scene.support_plane(request.support_surfaces, target)
+        target = self._target(request.target)
         if not request.candidate_grasps:
             raise ValueError("candidate_grasps is empty; send the grasps to refine")
         for grasp in request.candidate_grasps:
@@ -81,7 +93,13 @@ class RefinementNode(Node):
         x = np.stack(
             [pose_vector(self._hand, grasp, target.T_frame_object) for grasp in request.candidate_grasps]
         )
-        refined = refine_and_rank(self._hand, self._field(target), x, plane=plane)
+        around = self._messages.scene(
+            (*self._scene.objects.values(), *request.movable_obstacles), target.frame
+        )
+        near = surroundings(around, target.placed, request.support_surfaces)
+        refined = refine_and_rank(
+            self._hand, self._fields[target.mesh], x, near.plane, near.obstacles, self._descent
+        )
         grasps = [
             self._message(request.candidate_grasps[index], pose, epsilon, target)
             for index, pose, epsilon in zip(refined.index, refined.x, refined.epsilon, strict=True)
@@ -91,15 +109,26 @@ class RefinementNode(Node):
             f"{len(grasps)} of {len(x)} grasps of {target.name!r} refined; {rejection_text(refined.rejected)}",
         )
 
-    def _field(self, target: Target) -> SignedDistanceField:
-        """Distance field of the target; the same mesh is computed once."""
-        key = hash(target.mesh)
-        if key not in self._fields:
-            self._fields[key] = SignedDistanceField.from_mesh(target.mesh, self._config.field_cells)
-        self._fields.move_to_end(key)
-        while len(self._fields) > CACHED_FIELDS:
-            self._fields.popitem(last=False)
-        return self._fields[key]
+    def _target(self, asked: CollisionObject) -> Target:
+        """The object asked for; one that is asked for by its id is waited for until it is as new as the caller's.
+
+        Raises:
+            PlanningError: there is no such object, or only an older or newer one.
+        """
+        if not asked.meshes and stamp_seconds(asked.header.stamp) > 0:
+            deadline = time.monotonic() + SCENE_WAIT_S
+            while not self._has(asked):
+                if time.monotonic() > deadline:
+                    raise PlanningError(
+                        f"object {asked.id!r} as of {stamp_seconds(asked.header.stamp):.3f} s is not on "
+                        f"{self._config.objects_topic}; ask for the newest, or send its mesh"
+                    )
+                time.sleep(POLL_S)
+        return self._scene.targets(asked)[0]
+
+    def _has(self, asked: CollisionObject) -> bool:
+        entry = self._scene.objects.get(asked.id)
+        return entry is not None and entry.header.stamp == asked.header.stamp
 
     def _message(self, candidate: Grasp, x: np.ndarray, epsilon: float, target: Target) -> Grasp:
         """The candidate with its pose and grasp posture replaced; approach and retreat stay."""

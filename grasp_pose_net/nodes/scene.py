@@ -1,21 +1,19 @@
-"""What perception says stands on the table, as the planning nodes need it: target, support plane, obstacles."""
+"""What perception says stands on the table, as the planning nodes need it: the targets among it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import trimesh
 from builtin_interfaces.msg import Time as TimeMessage
 from moveit_msgs.msg import CollisionObject, PlanningSceneWorld
 from rclpy.node import Node
 
+from grasp_pose_net import planning
 from grasp_pose_net.exceptions import MeshError, PlanningError
-from grasp_pose_net.geometry import Array, inverse_transform, transform_points
+from grasp_pose_net.geometry import Array, transform_points
 from grasp_pose_net.nodes.messages import boxes_and_meshes
 from grasp_pose_net.nodes.qos import LATCHED
-from grasp_pose_net.refinement import Plane
 from grasp_pose_net.shapes import centred
 
 
@@ -36,6 +34,11 @@ class Target:
     T_frame_object: Array
     frame: str
     stamp: TimeMessage
+
+    @property
+    def placed(self) -> planning.Target:
+        """The same without what only messages have."""
+        return planning.Target(name=self.name, mesh=self.mesh, T_world_object=self.T_frame_object)
 
 
 class ObjectScene:
@@ -73,32 +76,6 @@ class ObjectScene:
         chosen = [graspable[asked.id]] if asked.id else list(graspable.values())
         return [target_from_message(entry) for entry in chosen]
 
-    def support_plane(self, names: Sequence[str], target: Target) -> Plane | None:
-        """Top of the highest named box below the target's centre, object frame; of any box where no name is given.
-
-        Raises:
-            PlanningError: a named surface is not in the scene, is no box, or has another header frame.
-        """
-        for name in names:
-            if name not in self._objects or not self._objects[name].primitives:
-                boxes = sorted(n for n, entry in self._objects.items() if entry.primitives)
-                raise PlanningError(
-                    f"support surface {name!r} is no box of the scene; boxes: {', '.join(boxes) or 'none'}"
-                )
-        planes = []
-        for name, entry in self._objects.items():
-            if entry.primitives and (not names or name in names):
-                if entry.header.frame_id != target.frame:
-                    raise PlanningError(
-                        f"support surface {name!r} is given in frame {entry.header.frame_id!r}, "
-                        f"the target in {target.frame!r}; give both in one frame"
-                    )
-                planes += [
-                    _top_plane(size, T, target.T_frame_object) for size, T in boxes_and_meshes(entry)[0]
-                ]
-        below = [plane for plane in planes if plane.offset <= 0.0]
-        return max(below, key=lambda plane: plane.offset, default=None)
-
 
 def target_from_message(message: CollisionObject) -> Target:
     """Target from a collision object with one mesh; its frame's origin is moved to the mesh's centre of mass.
@@ -121,13 +98,3 @@ def target_from_message(message: CollisionObject) -> Target:
         frame=message.header.frame_id,
         stamp=message.header.stamp,
     )
-
-
-def _top_plane(size: Array, T_frame_box: Array, T_frame_object: Array) -> Plane:
-    """Plane of the box's face that looks up most, in object coordinates, keep-out below it."""
-    axis = int(np.abs(T_frame_box[2, :3]).argmax())
-    up = T_frame_box[:3, axis] * np.sign(T_frame_box[2, axis])
-    top_point = T_frame_box[:3, 3] + up * size[axis] / 2
-    normal = T_frame_object[:3, :3].T @ up
-    point = transform_points(inverse_transform(T_frame_object), top_point)
-    return Plane(normal=tuple(normal.tolist()), offset=float(normal @ point))

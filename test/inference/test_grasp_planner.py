@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -16,16 +15,16 @@ from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference import (
     GraspPlanner,
     NetworkProposer,
-    Plan,
     PlannerConfig,
     SampledProposer,
     explain_failure,
     find_approaches,
     retry_rotations,
 )
+from grasp_pose_net.inference.proposal import make_proposer
 from grasp_pose_net.models import share_dir
 from grasp_pose_net.quality import penetration
-from grasp_pose_net.refinement import Plane
+from grasp_pose_net.refinement import Box, Plane
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
 
 
@@ -83,7 +82,7 @@ def test_grasps_are_ranked_free_and_above_the_table(
     spheres = kinematics.points(x, hand.spheres)[..., 2].numpy() - hand.spheres.radius
     assert spheres.min() >= floor - 1.1e-3
     assert ((x[:, 7:].numpy() >= hand.lower - 1e-9) & (x[:, 7:].numpy() <= hand.upper + 1e-9)).all()
-    assert len(plan.grasps) + sum(plan.rejected.values()) <= plan.candidates
+    assert len(plan.grasps) + sum(plan.rejected.values()) + plan.spare == plan.candidates
 
 
 def test_hands_from_below_are_not_asked_for(hand: Hand, planner: GraspPlanner) -> None:
@@ -106,19 +105,9 @@ def test_unreachable_grasps_are_counted(planner: GraspPlanner, can: trimesh.Trim
     field = SignedDistanceField.from_mesh(can, 64)
     free = planner.plan(field)
     plan = planner.plan(field, reachable=lambda grasp: "no inverse kinematics")
-    assert plan.grasps == () and plan.candidates == 4 * 28  # every batch was tried
+    assert plan.grasps == () and plan.spare == 0 and plan.candidates == 4 * 28  # every batch was tried
     assert plan.rejected["no inverse kinematics"] >= len(free.grasps)
     assert "no inverse kinematics" in str(explain_failure(plan))
-
-
-def test_failure_names_the_stage_and_what_would_help() -> None:
-    plan = Plan(grasps=(), candidates=28, rejected=Counter({"ε too low": 20, "penetrates": 8}), seconds={})
-    text = str(explain_failure(plan))
-    assert (
-        "0 grasps of 28 candidates" in text
-        and "20 ε too low, 8 penetrates" in text
-        and "Lower min_epsilon" in text
-    )
 
 
 def test_approach_finds_the_open_side(hand: Hand) -> None:
@@ -179,10 +168,58 @@ def test_a_plate_thinner_than_a_cell_has_sampled_candidates(hand: Hand) -> None:
     assert np.isfinite(x).all()
 
 
-def test_a_hand_without_weights_is_told_what_is_missing_and_what_works(any_hand: Hand) -> None:
+def test_a_hand_without_weights_plans_without_and_says_so(any_hand: Hand) -> None:
     nameless = dataclasses.replace(any_hand, name="claw")
-    with pytest.raises(CheckpointError, match=r"claw_compact.*`grasp-pose-net train`.*--network sampled"):
-        GraspPlanner(nameless, PlannerConfig())
+    assert "without a network (there is no network claw_compact)" in make_proposer(nameless, "").description
+    with pytest.raises(
+        CheckpointError, match=r"claw_compact.*`grasp-pose-net train`.*without a network: 'sampled'"
+    ):
+        make_proposer(nameless, "claw_compact")
+
+
+def test_the_hands_own_network_is_taken_where_there_is_one(hand: Hand) -> None:
+    assert make_proposer(hand, "").description == "candidates come from network shadow_compact"
+    assert "as asked" in make_proposer(hand, "sampled").description
+
+
+def test_neighbours_are_in_the_way(hand: Hand, planner: GraspPlanner, can: trimesh.Trimesh) -> None:
+    """With boxes on all sides but above, what is offered keeps clear of them, and what does not is counted."""
+    field, floor = SignedDistanceField.from_mesh(can, 64), Plane((0.0, 0.0, 1.0), float(can.bounds[0, 2]))
+    size, reach = (0.06, 0.5, float(np.ptp(can.bounds[:, 2]))), float(can.bounds[1, 0]) + 0.05
+    walls = []
+    for angle in np.arange(4) * np.pi / 2:
+        pose = np.eye(4)
+        pose[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        pose[:3, 3] = pose[:3, :3] @ (reach + 0.03, 0.0, 0.0)
+        walls.append(Box(pose, size))
+    plan = planner.plan(field, plane=floor, obstacles=tuple(walls))
+    lost = plan.rejected["hits a neighbour"] + plan.rejected["no free approach"]
+    assert lost > 0
+    kinematics = Kinematics(hand, torch.float64)
+    for grasp in plan.grasps:
+        spheres = kinematics.points(torch.as_tensor(grasp.x)[None], hand.spheres)[0].numpy()
+        for wall in walls:
+            local = (
+                np.abs((spheres - wall.T_object_box[:3, 3]) @ wall.T_object_box[:3, :3]) - np.array(size) / 2
+            )
+            gap = (
+                np.linalg.norm(np.maximum(local, 0), axis=1)
+                + np.minimum(local.max(1), 0)
+                - hand.spheres.radius
+            )
+            assert gap.min() > -1.5e-3
+
+
+def test_a_wall_on_the_way_in_is_no_way_in(hand: Hand) -> None:
+    box = SignedDistanceField.from_mesh(trimesh.creation.box((0.05, 0.05, 0.05)), 64)
+    x = np.concatenate([[0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], hand.open_joints])
+    x[:3] = -hand.grasp_centre - 0.04 * hand.palm_normal
+    free = find_approaches(hand, box, x[None], hand.open_joints[None], 0.1)
+    behind = np.eye(4)
+    behind[:3, 3] = x[:3] - 0.1 * hand.palm_normal + 0.5 * 0.1 * hand.finger_axis
+    wall = Box(behind, (0.3, 0.3, 0.3))
+    blocked = find_approaches(hand, box, x[None], hand.open_joints[None], 0.1, None, (wall,))
+    assert free.clearance_m[0] > 0.0 > blocked.clearance_m[0]
 
 
 def test_unknown_network_is_named(hand: Hand) -> None:

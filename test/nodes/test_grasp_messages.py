@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 import trimesh
@@ -82,13 +80,6 @@ def test_missing_joint_and_empty_posture_are_named(hand: Hand, grasp: PlannedGra
     message.grasp_posture.points = []
     with pytest.raises(ValueError, match="'g': grasp_posture has no points"):
         gm.pose_vector(hand, message, T_WORLD_OBJECT)
-
-
-def test_reasons_survive_as_text() -> None:
-    rejected = Counter({"penetrates": 3, "hits the support": 12})
-    text = f"5 of 20 refined; {gm.rejection_text(rejected)} (1279 ms)"
-    assert gm.rejections(text) == rejected
-    assert gm.rejections(f"x; {gm.rejection_text(Counter())} (12 ms)") == Counter()
 
 
 def test_mesh_object_becomes_a_centred_target() -> None:

@@ -110,6 +110,33 @@ def test_out_of_reach_is_counted_and_said(client: Client) -> None:
     publish(client, standing("far", "can.ply", 4.0, 0.0))
     answer = client.ask(client.plan, GraspPlanning.Request())
     assert not answer.grasps and "no inverse kinematics" in answer.error_code.message
+    assert answer.error_code.val == MoveItErrorCodes.NO_IK_SOLUTION
+    assert "move the object nearer to the arm" in answer.error_code.message
+
+
+def test_movable_obstacles_are_kept_clear_of(client: Client) -> None:
+    """A can in a narrow pit of boxes that only the request knows of has no grasp, and the reason is said."""
+    publish(client, standing("can", "can.ply", 0.7, 0.0))
+    assert client.ask(client.plan, GraspPlanning.Request()).grasps
+    pit = [
+        box_object(
+            f"wall_{i}", (0.3, 0.3, 0.4), make_transform((0.7 + x, y, TABLE_TOP_M + 0.2)), "world", Time()
+        )
+        for i, (x, y) in enumerate(((0.2, 0.0), (-0.2, 0.0), (0.0, 0.2), (0.0, -0.2)))
+    ]
+    answer = client.ask(client.plan, GraspPlanning.Request(movable_obstacles=pit))
+    assert not answer.grasps and "hits a neighbour" in answer.error_code.message
+    assert "move the object's neighbours away" in answer.error_code.message
+
+
+def test_an_object_as_of_another_time_is_not_refined(client: Client) -> None:
+    """Who names an object without its mesh must not get grasps of what stood there at another time."""
+    publish(client, standing("can", "can.ply", 0.7, 0.0))
+    asked = CollisionObject(id="can")
+    asked.header.stamp = Time(sec=7)
+    answer = client.ask(client.refine, GraspPlanning.Request(target=asked, candidate_grasps=[Grasp()]))
+    assert answer.error_code.val == MoveItErrorCodes.FAILURE
+    assert "object 'can' as of 7.000 s is not on" in answer.error_code.message
 
 
 def test_refinement_keeps_ids_and_removes_penetration(client: Client) -> None:

@@ -1,0 +1,119 @@
+"""What a benchmark does: its stages, and the very parameters that the nodes are started with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+from grasp_pose_net.bringup import NODES, Start
+from grasp_pose_net.config import from_mapping, read_yaml
+from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.execution import MotionConfig, PickupConfig
+from grasp_pose_net.inference import ObjectiveConfig, PlannerConfig
+from grasp_pose_net.perception import PerceptionConfig
+from grasp_pose_net.simulation.force_trial import ForceTrialConfig
+from grasp_pose_net.simulation.world import WorldConfig
+
+SCAN, PLAN, FORCE, LIFT = STAGES = ("scan", "plan", "force", "lift")
+NEEDS = {FORCE: (PLAN,), LIFT: (SCAN, PLAN)}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig:
+    """All that entries depend on besides the meshes.
+
+    Attributes:
+        stages: of `STAGES`. Without scan, grasps are planned on the meshes themselves, in free space.
+        episodes: of each object; each has its own pose on the table, camera errors and noise.
+        seed: of all random choices.
+        hand: name of the hand, or path of its hand.yaml.
+        robot: that stands at the table; grasps that it cannot do are not offered. Empty: there is none.
+        grasps, descent, perception, motion, pickup, world: parameters of the nodes.
+        forces: figures of the force trial.
+    """
+
+    stages: tuple[str, ...] = STAGES
+    episodes: int = 1
+    seed: int = 0
+    hand: str = "shadow"
+    robot: str = "ur10_shadow"
+    grasps: PlannerConfig = field(default_factory=PlannerConfig)
+    descent: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    perception: PerceptionConfig = field(default_factory=PerceptionConfig)
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    pickup: PickupConfig = field(default_factory=PickupConfig)
+    world: WorldConfig = field(default_factory=WorldConfig)
+    forces: ForceTrialConfig = field(default_factory=ForceTrialConfig)
+
+    def __post_init__(self) -> None:
+        """Check what belongs together.
+
+        Raises:
+            ConfigError: a stage is unknown or lacks another, or a number is not possible.
+        """
+        if unknown := [stage for stage in self.stages if stage not in STAGES]:
+            raise ConfigError(f"stages: no stage {unknown[0]!r}; there are: {', '.join(STAGES)}")
+        for stage in self.stages:
+            if missing := [need for need in NEEDS.get(stage, ()) if need not in self.stages]:
+                raise ConfigError(f"stages: {stage} needs {missing[0]}; ask for --stages {missing[0]},…")
+        if not self.stages or self.episodes < 1:
+            raise ConfigError("expected at least one stage and one episode")
+        if LIFT in self.stages and not self.robot:
+            raise ConfigError(
+                f"stages: lift needs an arm, and none carries hand {self.hand!r}; leave lift out"
+            )
+
+
+def benchmark_config(
+    *,
+    stages: Sequence[str],
+    hand: str = "shadow",
+    arm: bool = True,
+    grasps: dict[str, Any],
+    descent: dict[str, Any],
+    **known: Any,
+) -> BenchmarkConfig:
+    """Configuration with the parameters of ``config/*.yaml``, and what differs from them.
+
+    Args:
+        stages: of `STAGES`, in any order.
+        hand: name of the hand, or path of its hand.yaml.
+        arm: whether the robot that carries the hand, if there is one, stands at the table.
+        grasps: fields of `PlannerConfig` that differ.
+        descent: fields of `ObjectiveConfig` that differ.
+        known: other fields of `BenchmarkConfig` that differ.
+
+    Raises:
+        ConfigError: stages or parameters are not possible.
+    """
+    inference, refinement, executor = (_parameters(name) for name in ("inference", "refinement", "executor"))
+    simulated = _parameters("simulation")
+    own = {field.name for field in fields(WorldConfig)}
+    given: dict[str, Any] = {
+        "stages": tuple(sorted(set(stages), key=(*STAGES, *stages).index)),
+        "hand": hand,
+        "robot": Start(hand=hand).robot if arm else "",
+        "grasps": replace(_built(inference.get("planner", {}), PlannerConfig), **grasps),
+        "descent": replace(_built(refinement.get("descent", {}), ObjectiveConfig), **descent),
+        "perception": _built(_parameters("perception").get("scene", {}), PerceptionConfig),
+        "motion": _built(executor.get("motion", {}), MotionConfig),
+        "pickup": _built(executor.get("pickup", {}), PickupConfig),
+        "world": _built({key: value for key, value in simulated.items() if key in own}, WorldConfig),
+    }
+    return BenchmarkConfig(**{**given, **known})
+
+
+def _parameters(node: str) -> dict[str, Any]:
+    """Parameters of a node as it is started in simulation."""
+    spec = next(spec for spec in NODES if spec.name == node)
+    parameters: dict[str, Any] = {}
+    for file in spec.parameter_files(Start()):
+        parameters |= read_yaml(file)[f"/{node}"]["ros__parameters"]
+    return parameters
+
+
+def _built(values: dict[str, Any], cls: type[T]) -> T:
+    return from_mapping(values, cls, where=f"config of {cls.__name__}")

@@ -1,0 +1,215 @@
+"""The benchmark's figures in Markdown, with the paper's beside them, and every failure with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from grasp_pose_net.reports import known_values
+
+ENOUGH_GRASPS = 3
+PAPER_EPSILON = 0.102
+Entry = dict[str, Any]
+
+
+def benchmark_text(report: Entry) -> str:
+    """The whole report as Markdown."""
+    entries, config = report["objects"], report["config"]
+    names = {entry["name"] for entry in entries}
+    lines = [
+        "# Benchmark",
+        "",
+        f"{len(entries)} trials of {len(names)} objects ({report['measured_objects']}), stages "
+        f"{', '.join(config['stages'])}, hand {config['hand']}, seed {config['seed']}, "
+        f"{config['grasps']['rotations']} rotations, objective {config['descent']['objective']}. "
+        f"{report['machine']}; commit {', '.join(report['commits']) or report['commit']}.",
+        "",
+        *_figures_table(report),
+        "",
+        _times_note(report["jobs"]),
+        "",
+        *_stage_table(entries),
+        *_rejections(entries),
+        *_failures(entries, report["left_out"]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _figures_table(report: Entry) -> list[str]:
+    entries, summary = report["objects"], report["summary"]
+    seconds, figures = summary["seconds"], "| figure | here | n | the paper | to reach |"
+    rows = [
+        ("plan, p50", _seconds(seconds["plan"]["p50"]), _times(entries, "plan"), "3 to 5 s", "≤ 0.5 s"),
+        ("plan, p95", _seconds(seconds["plan"]["p95"]), _times(entries, "plan"), "", "≤ 1.0 s"),
+        ("network, p50", _seconds(seconds["forward"]["p50"]), _times(entries, "forward"), "0.541 s", ""),
+        (
+            "refinement of the whole batch, p50",
+            _seconds(seconds["refinement"]["p50"]),
+            _times(entries, "refinement"),
+            "0.468 s for one",
+            "≤ 0.1 s",
+        ),
+        ("perception, p50", _seconds(seconds["perception"]["p50"]), _times(entries, "perception"), "", ""),
+        (
+            "mean ε of the chosen grasp (μ = 0.6)",
+            _number(summary["epsilon"]),
+            len(known_values(entries, "epsilon")),
+            f"{PAPER_EPSILON}",
+            "≥ 0.15",
+        ),
+        *_true_rows(entries),
+        (
+            "penetrating points after refinement",
+            _number(summary["penetrating_points"]),
+            len(known_values(entries, "penetrating_points")),
+            "0 of 45",
+            "0 of 45",
+        ),
+        (
+            "hand penetration, p95",
+            _millimetres(summary["hand_penetration_p95_m"]),
+            len(known_values(entries, "hand_penetration_m")),
+            "",
+            "≤ 0.5 mm",
+        ),
+        _rate_row("force trial", known_values(entries, "force_success"), "", "≥ 85 %"),
+        _rate_row(
+            "lift trial, whole system", known_values(entries, "lift_success"), "12 of 15 real", "≥ 90 %"
+        ),
+        _rate_row(
+            f"objects with at least {ENOUGH_GRASPS} feasible grasps",
+            [count >= ENOUGH_GRASPS for count in known_values(entries, "feasible")],
+            "one",
+            "≥ 95 %",
+        ),
+    ]
+    return [figures, "|---|---|---|---|---|", *(_row(cells) for cells in rows)]
+
+
+def _true_rows(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
+    """The same grasps on the objects as they are, where they were perceived."""
+    true = known_values(entries, "on_true_object")
+    if not true:
+        return []
+    epsilon = [one["epsilon"] for one in true]
+    depth = [one["hand_penetration_m"] for one in true]
+    return [
+        (
+            "… on the object as it is, not as it was perceived",
+            _number(float(np.mean(epsilon))),
+            len(true),
+            "",
+            "",
+        ),
+        (
+            "hand penetration there, p95",
+            _millimetres(float(np.percentile(depth, 95))),
+            len(true),
+            "",
+            "",
+        ),
+    ]
+
+
+def _times_note(jobs: Sequence[int]) -> str:
+    if list(jobs) == [1]:
+        return "Times: one trial at a time, models loaded, the first call left out."
+    listed = ", ".join(map(str, jobs))
+    return (
+        f"Times were taken with {listed} trials at a time, one thread each, sharing the cores: they are NOT those of "
+        "the protocols. `--jobs 1` takes those."
+    )
+
+
+def _stage_table(entries: Sequence[Entry]) -> list[str]:
+    """Wall and processor time of each stage of planning."""
+    lines = ["| stage | wall p50 | wall p95 |", "|---|---|---|"]
+    stages = dict.fromkeys(stage for entry in entries for stage in entry.get("stage_seconds") or {})
+    for stage in stages:
+        times = [entry["stage_seconds"][stage] for entry in entries if entry.get("stage_seconds")]
+        lines.append(_row((stage, *(_seconds(float(np.percentile(times, q))) for q in (50, 95)))))
+    for stage in ("perception", "plan"):
+        cpu = known_values([entry.get("cpu_seconds") or {} for entry in entries], stage)
+        if cpu:
+            quantiles = (_seconds(float(np.percentile(cpu, q))) for q in (50, 95))
+            lines.append(_row((f"{stage}, processor time of all threads", *quantiles)))
+    return [*lines, ""] if len(lines) > 2 else []
+
+
+def _rejections(entries: Sequence[Entry]) -> list[str]:
+    """Where candidates went, over all trials."""
+    counts: dict[str, int] = {}
+    for entry in entries:
+        for reason, count in (entry.get("rejected") or {}).items():
+            counts[reason] = counts.get(reason, 0) + count
+    proposed = sum(known_values(entries, "candidates"))
+    if not proposed:
+        return []
+    rows = [_row((reason, counts[reason], _percent(counts[reason] / proposed))) for reason in counts]
+    return ["| candidates rejected because | | |", "|---|---|---|", *rows, _row(("of", proposed, "")), ""]
+
+
+def _failures(entries: Sequence[Entry], left_out: dict[str, str]) -> list[str]:
+    """Every failure by its stage."""
+    lines: list[str] = []
+    failed = [entry for entry in entries if entry["failure"]]
+    for stage in dict.fromkeys(entry["failure"] for entry in failed):
+        of_stage = [entry for entry in failed if entry["failure"] == stage]
+        lines += [f"## Failed: {stage} ({len(of_stage)})", ""]
+        for entry in of_stage:
+            pictures = " ".join(f"[picture](failures/{file})" for file in entry.get("pictures") or ())
+            lines.append(
+                f"- {entry['name']}, episode {entry['episode']}: {entry['reason']} {pictures}".rstrip()
+            )
+        lines.append("")
+    if left_out:
+        lines += [
+            f"## Left out ({len(left_out)})",
+            "",
+            *(f"- {name}: {why}" for name, why in left_out.items()),
+        ]
+    return lines
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """95 % interval of a rate (Wilson 1927), which holds for few trials, too."""
+    z, rate = 1.96, successes / trials
+    middle, half = (
+        rate + z**2 / (2 * trials),
+        z * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2)),
+    )
+    return float((middle - half) / (1 + z**2 / trials)), float((middle + half) / (1 + z**2 / trials))
+
+
+def _rate_row(name: str, outcomes: Sequence[bool], paper: str, wanted: str) -> tuple[Any, ...]:
+    if not outcomes:
+        return name, "-", 0, paper, wanted
+    low, high = wilson(sum(outcomes), len(outcomes))
+    rate = f"{_percent(sum(outcomes) / len(outcomes))} ({_percent(low)} to {_percent(high)})"
+    return name, rate, len(outcomes), paper, wanted
+
+
+def _times(entries: Sequence[Entry], stage: str) -> int:
+    return len(known_values([entry["seconds"] for entry in entries], stage))
+
+
+def _row(cells: Sequence[Any]) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f} s"
+
+
+def _millimetres(value: float | None) -> str:
+    return "-" if value is None else f"{1e3 * value:.2f} mm"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

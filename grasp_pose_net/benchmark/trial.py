@@ -1,0 +1,266 @@
+"""What a worker does with one object once: scan, plan, measure, try, and say in one line what went wrong."""
+
+from __future__ import annotations
+
+import logging
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import trimesh
+
+from grasp_pose_net.benchmark.config import FORCE, LIFT, PLAN, SCAN, BenchmarkConfig
+from grasp_pose_net.benchmark.lift import SimulatedRobot, StageFailure, lift
+from grasp_pose_net.benchmark.pictures import draw_failure
+from grasp_pose_net.benchmark.scan import perceived_scene, views_of
+from grasp_pose_net.exceptions import GraspPoseNetError, PerceptionError
+from grasp_pose_net.execution import RobotModel, Scene
+from grasp_pose_net.execution.reach import Reach
+from grasp_pose_net.geometry import Array, inverse_transform, make_transform, split_transform
+from grasp_pose_net.hand import Hand
+from grasp_pose_net.inference import GraspPlanner, Plan, PlannedGrasp, explain_failure
+from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.perception import perceive
+from grasp_pose_net.planning import ScenePlanner, Target, surroundings
+from grasp_pose_net.reports import STAGES, entry, grasp_figures
+from grasp_pose_net.shapes import load_mesh
+from grasp_pose_net.simulation.force_trial import ForceTrial
+from grasp_pose_net.simulation.world import Episode, World, prepare_episode
+from grasp_pose_net.synthesis.sources import object_name
+
+logger = logging.getLogger(__name__)
+LEFT_OUT = "left out"  # failure of what could not be measured at all
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One object, once; all that a worker is told.
+
+    Attributes:
+        mesh: file, at the same path for every worker.
+        mesh_hash: of the file.
+        episode: counts from zero.
+        config: of the benchmark.
+        pictures: folder for pictures of failures.
+    """
+
+    mesh: Path
+    mesh_hash: str
+    episode: int
+    config: BenchmarkConfig
+    pictures: Path
+
+    @property
+    def name(self) -> str:
+        """The object's "source/name"."""
+        return object_name(self.mesh)
+
+    @property
+    def own_seed(self) -> int:
+        """Seed of this object: no other object's, and the same wherever and whenever it is tried."""
+        return zlib.crc32(f"{self.config.seed}:{self.name}".encode())
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What all tasks of a worker share: loading and compiling it takes seconds."""
+
+    hand: Hand
+    planner: ScenePlanner
+    robot: RobotModel | None
+    reach: Reach | None
+
+
+def make_tools(config: BenchmarkConfig) -> Tools:
+    """Tools of a configuration.
+
+    Raises:
+        GraspPoseNetError: hand, network or robot cannot be used, or do not fit.
+    """
+    hand = Hand.load(config.hand)
+    robot = RobotModel(robot_urdf(config.robot), robot_srdf(config.robot)) if config.robot else None
+    reach = Reach(robot, hand, config.motion, config.grasps) if robot else None
+    planner = ScenePlanner(GraspPlanner(hand, config.grasps, config.descent.refinement()), reach)
+    return Tools(hand, planner, robot, reach)
+
+
+@lru_cache(maxsize=1)
+def _warm_tools(config: BenchmarkConfig) -> Tools:
+    """Tools that a worker keeps: the first call is not in anybody's time."""
+    shared = make_tools(config)
+    shared.planner.warm_up()
+    return shared
+
+
+def run_task(task: Task) -> dict[str, Any]:
+    """Entry of the report; whatever happens, it says what in "failure" and "reason"."""
+    trial = Trial(task, _warm_tools(task.config))
+    try:
+        trial.run()
+    except StageFailure as failure:
+        trial.fail(failure.stage, str(failure))
+    except GraspPoseNetError as error:
+        trial.fail(trial.stage, str(error))
+    except Exception as error:  # what a library makes of one object must not end a run of hundreds
+        logger.exception("%s", task.name)
+        trial.fail(trial.stage, f"{type(error).__name__}: {error}")
+    return trial.entry()
+
+
+class Trial:
+    """One object, once.
+
+    Attributes:
+        stage: the one under way; what fails in it fails the trial, but for what comes before the first.
+    """
+
+    def __init__(self, task: Task, shared: Tools) -> None:
+        """Prepare; nothing is loaded."""
+        self._task, self._config, self._tools = task, task.config, shared
+        self._mesh: trimesh.Trimesh | None = None
+        self._episode: Episode | None = None
+        self._grasp_true: Array | None = None
+        self._known: dict[str, Any] = {"seconds": {}, "cpu_seconds": {}}
+        self.stage = LEFT_OUT
+
+    def run(self) -> None:
+        """All stages that are asked for.
+
+        Raises:
+            StageFailure: one ended the trial.
+            GraspPoseNetError: the object cannot be used or placed, or the simulation gave up.
+        """
+        stages = self._config.stages
+        self._mesh = load_mesh(self._task.mesh)
+        around, targets = Scene(), [Target(name=self._task.name, mesh=self._mesh, T_world_object=np.eye(4))]
+        if SCAN in stages:
+            around, targets = self._scan()
+        if PLAN not in stages:
+            return
+        target, plan = self._plan(around, targets)
+        x_true = self._measure(self._mesh, target, plan.grasps[0])
+        if FORCE in stages:
+            self._force(self._mesh, x_true, plan.grasps[0])
+        if LIFT in stages:
+            self._lift(around, target, plan)
+        if self._known.get("force_success") is False:
+            raise StageFailure(FORCE, f"the force trial ended with {self._known['force_failure']!r}")
+
+    def fail(self, stage: str, reason: str) -> None:
+        """Keep what failed, with a picture of it."""
+        self._known |= {"failure": stage, "reason": " ".join(reason.split())}
+        if stage == LEFT_OUT or self._mesh is None:
+            return
+        name = f"{self._task.name.replace('/', '_')}_{self._task.episode}"
+        folder = self._task.pictures / stage
+        try:
+            self._known["pictures"] = draw_failure(
+                folder, name, self._tools.hand, self._mesh, self._grasp_true, self._episode
+            )
+        except Exception:  # graphics raise anything; a trial counts without its picture, too
+            logger.exception("%s: no picture", name)
+
+    def entry(self) -> dict[str, Any]:
+        """The report's entry."""
+        known = dict(self._known)
+        if LIFT in self._config.stages and known.get("failure") != LEFT_OUT:
+            known.setdefault("lift_success", False)  # the whole system acts: whatever failed, failed the lift
+        task = self._task
+        return entry(task.name, **known, episode=task.episode, mesh_hash=task.mesh_hash)
+
+    def _scan(self) -> tuple[Scene, list[Target]]:
+        """What perception makes of the object on a table in front of noisy cameras."""
+        task, world = self._task, self._config.world
+        self._episode = prepare_episode(world, [task.mesh], task.own_seed, task.episode)
+        self.stage = "perception"
+        noise = np.random.default_rng([task.own_seed, task.episode, 1])
+        views = views_of(self._episode, world, noise)
+        scene = self._timed("perception", lambda: perceive(views, self._config.perception))
+        if not scene.objects:
+            raise PerceptionError(f"no object to grasp: {scene.summary()}")
+        return perceived_scene(scene)
+
+    def _plan(self, around: Scene, targets: list[Target]) -> tuple[Target, Plan]:
+        """The target with the best grasp, and its plan."""
+        self.stage = PLAN
+        plans = self._timed(
+            "plan", lambda: [(target, self._tools.planner.plan(around, target)) for target in targets]
+        )
+        target, plan = max(plans, key=lambda one: one[1].grasps[0].epsilon if one[1].grasps else -1.0)
+        self._known["seconds"] |= {stage: plan.seconds[stage] for stage in STAGES if stage in plan.seconds}
+        self._known["stage_seconds"] = plan.seconds
+        self._known |= {
+            "rotations": self._config.grasps.rotations,
+            "candidates": plan.candidates,
+            "rejected": dict(plan.rejected),
+            "spare": plan.spare,
+            "feasible": len(plan.grasps),
+        }
+        if not plan.grasps:
+            raise explain_failure(plan)
+        return target, plan
+
+    def _measure(self, mesh: trimesh.Trimesh, target: Target, grasp: PlannedGrasp) -> Array:
+        """Figures of the chosen grasp on the object as it was perceived, and on the object as it is.
+
+        Returns:
+            (D,) the grasp, frame of the object as it is.
+        """
+        self._known |= grasp_figures(self._tools.hand, target.mesh, grasp.x)
+        T_true_object = np.eye(4)
+        if self._episode is not None:
+            simulation = self._episode.simulation
+            T_world_true = simulation.object_pose(simulation.objects[0].name)
+            T_true_object = inverse_transform(T_world_true) @ target.T_world_object
+        T_true_palm = T_true_object @ make_transform(grasp.x[:3], grasp.x[3:7])
+        x_true = np.concatenate([*split_transform(T_true_palm), grasp.x[7:]])
+        if self._episode is not None:
+            self._known["on_true_object"] = grasp_figures(self._tools.hand, mesh, x_true)
+        self._grasp_true = x_true
+        return x_true
+
+    def _force(self, mesh: trimesh.Trimesh, x_true: Array, grasp: PlannedGrasp) -> None:
+        """The force trial on the object as it is, with the postures that were planned."""
+        self.stage = FORCE
+        trial = ForceTrial(self._tools.hand, mesh, config=self._config.forces)
+        result = trial.judge(x_true[None], grasp.approach_joints[None], grasp.squeeze_joints[None])
+        failure = str(result.failure[0])
+        self._known |= {"force_success": not failure, "force_failure": failure or None}
+
+    def _lift(self, around: Scene, target: Target, plan: Plan) -> None:
+        """The lift trial of the whole system."""
+        self.stage = LIFT
+        shared, config = self._tools, self._config
+        assert (
+            self._episode is not None and shared.robot is not None and shared.reach is not None
+        )  # see config
+        world = World(config.world, self._episode)
+        grasps = [
+            shared.reach.pick_grasp(grasp, target.T_world_object, f"{target.name}/{rank}")
+            for rank, grasp in enumerate(plan.grasps)
+        ]
+        supports = surroundings(around, target).supports
+        self._known["grasp"] = lift(
+            shared.robot,
+            SimulatedRobot(world),
+            grasps,
+            around,
+            target.name,
+            supports,
+            config.motion,
+            config.pickup,
+        )
+        self._known["lift_success"] = True
+
+    def _timed(self, stage: str, work: Callable[[], T]) -> T:
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = work()
+        self._known["seconds"][stage] = time.perf_counter() - wall
+        self._known["cpu_seconds"][stage] = time.process_time() - cpu
+        return result

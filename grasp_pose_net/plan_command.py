@@ -1,0 +1,94 @@
+"""The command `plan`: grasps for mesh files, each object alone in free space."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grasp_pose_net.exceptions import MeshError
+from grasp_pose_net.execution import Scene
+from grasp_pose_net.hand import Hand
+from grasp_pose_net.inference import GraspPlanner, PlannedGrasp, PlannerConfig, explain_failure
+from grasp_pose_net.planning import ScenePlanner, Target
+from grasp_pose_net.refinement import Refinement
+from grasp_pose_net.reports import STAGES, entry, grasp_figures, report
+from grasp_pose_net.shapes import load_mesh
+
+
+def plan_report(
+    meshes: Sequence[Path],
+    *,
+    hand: str,
+    config: PlannerConfig,
+    refinement: Refinement | None = None,
+    image: Path | None,
+    echo: Callable[[str], None],
+) -> dict[str, Any]:
+    """Plan grasps for mesh files; a file that cannot be used is a failed entry.
+
+    Args:
+        meshes: files in metres.
+        hand: name or path of the hand.
+        config: network, rotations and limits.
+        refinement: how candidates are refined; the default objective without.
+        image: PNG of the best grasp to write; with several meshes the mesh's name is appended to the file's.
+        echo: takes one line for each mesh.
+    """
+    loaded = Hand.load(hand)
+    planner = ScenePlanner(GraspPlanner(loaded, config, refinement))
+    echo(planner.description)
+    planner.warm_up()
+    entries = []
+    for path in meshes:
+        picture = image
+        if image is not None and len(meshes) > 1:
+            picture = image.with_name(f"{image.stem}-{path.stem}{image.suffix}")
+        try:
+            entries.append(_plan_one(loaded, planner, path, config, picture))
+        except MeshError as error:
+            entries.append(entry(path.stem, failure="mesh", reason=str(error)))
+        last = entries[-1]
+        if last["failure"]:
+            echo(f"{path.name}: {last['reason']}")
+        else:
+            text = f"{path.name}: ε {last['epsilon']:.3f}, {last['text']}"
+            echo(text + (f"; {picture}" if picture else ""))
+    return report(entries)
+
+
+def _plan_one(
+    hand: Hand, planner: ScenePlanner, path: Path, config: PlannerConfig, image: Path | None
+) -> dict[str, Any]:
+    mesh = load_mesh(path)
+    cpu = time.process_time()
+    plan = planner.plan(Scene(), Target(name=path.stem, mesh=mesh, T_world_object=np.eye(4)))
+    known: dict[str, Any] = {
+        "rotations": config.rotations,
+        "seconds": {stage: plan.seconds[stage] for stage in STAGES if stage in plan.seconds},
+        "cpu_seconds": {"plan": time.process_time() - cpu},
+        "feasible": len(plan.grasps),
+        "text": plan.summary(),
+    }
+    if not plan.grasps:
+        return entry(path.stem, failure="plan", reason=str(explain_failure(plan)), **known)
+    best = plan.grasps[0]
+    if image is not None:
+        from grasp_pose_net.simulation.picture import draw_grasp
+
+        draw_grasp(hand, best.x, mesh, image)
+    grasps = [grasp_entry(hand, grasp) for grasp in plan.grasps]
+    return entry(path.stem, **grasp_figures(hand, mesh, best.x), **known, grasps=grasps)
+
+
+def grasp_entry(hand: Hand, grasp: PlannedGrasp) -> dict[str, Any]:
+    """Pose vector, ranking ε, and all joint positions by name [rad]."""
+    joints = hand.all_joints(grasp.x[7:])
+    return {
+        "x": grasp.x.tolist(),
+        "epsilon": grasp.epsilon,
+        "joints": dict(zip(hand.joint_names, joints.tolist(), strict=True)),
+    }
