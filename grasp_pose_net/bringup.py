@@ -127,7 +127,7 @@ class NodeSpec:
         }
         own: dict[str, dict[str, Any]] = {
             "refinement": {"hand": start.hand},
-            "inference": {"hand": start.hand, "robot": start.robot},
+            "inference": {"hand": start.hand, **robot},
             "executor": {"planner": start.planner, "dry_run": start.dry_run, **robot},
         }
         return {"use_sim_time": start.use_sim_time, **own.get(self.name, {})}
