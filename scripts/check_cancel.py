@@ -30,6 +30,8 @@ import rclpy  # noqa: TID251 - it talks to the nodes
 from geometry_msgs.msg import PoseArray, Vector3Stamped
 from moveit_msgs.action import Pickup
 from moveit_msgs.msg import Grasp, GripperTranslation, MoveItErrorCodes, PlanningSceneWorld
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter  # noqa: TID251
 from rclpy.signals import SignalHandlerOptions  # noqa: TID251
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import JointState
@@ -228,8 +230,12 @@ class Check:
 
     def _put_back(self) -> None:
         """The first episode again: the same object at the same place, the robot at home."""
-        self._client.set_simulation(episode=0)
-        self._client.trigger(self._client.reset_client)
+        episode = Parameter("episode", value=0).to_parameter_msg()
+        request = SetParameters.Request(parameters=[episode])
+        self._client.call(self._client.parameters_client, request, ANSWER_S)
+        answer = self._client.call(self._client.reset_client, Trigger.Request(), ANSWER_S)
+        if not answer.success:
+            raise ExecutionError(f"the simulation was not reset: {answer.message}")
         self._object_poses = []
         self._client.wait(lambda: len(self._object_poses) > 1, ANSWER_S, "the object's pose")
 
