@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.inference.planner import Plan
 
+NEIGHBOUR = "hits a neighbour"
 # Stages in the order in which candidates pass them, with the reasons of each and what helps against it. Those of
 # reach are the arm's (execution.Problem).
 ADVICE: Mapping[str, Mapping[str, str]] = {
     "refinement": {
         "penetrates": "ask for more rotations",
         "hits the support": "ask for more rotations, or raise the object",
-        "hits a neighbour": "move the object's neighbours away",
+        NEIGHBOUR: "move the object's neighbours away",
         "hits itself": "ask for more rotations",
     },
     "ranking": {"ε too low": "lower min_epsilon, or ask for more rotations"},
@@ -43,10 +44,14 @@ class NoGraspFound(PlanningError):
         self.plan = plan
         self.reason = next((reason for reason, _ in (+plan.rejected).most_common(1)), "")
         text = f"no grasp: {plan.summary()}."
+        last = _last_reason(plan.rejected)
         if self.reason:
             text += f" Most were lost in {stage_of(self.reason)} ({self.reason}): {_advice(self.reason)}."
-        if (last := _last_reason(plan.rejected)) != self.reason:
+        if last != self.reason:
             text += f" The last were lost in {stage_of(last)} ({last}): {_advice(last)}."
+        # what is pushed out of a neighbour often ends up in the object: the count alone hides the cause
+        if plan.rejected[NEIGHBOUR] and NEIGHBOUR not in (self.reason, last):
+            text += f" {plan.rejected[NEIGHBOUR]} were lost to neighbours: {_advice(NEIGHBOUR)}."
         super().__init__(text)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,10 @@ def test_parameters_are_those_of_the_nodes() -> None:
     assert config.descent.iterations == 50 and config.descent.objective == "closing"
     assert config.perception.min_views == 2 and config.perception.workspace_min[0] == 0.30
     assert config.world.cameras.position_error_m == 0.002
+
+
+def test_tasks_reach_workers_as_they_are(tmp_path: Path) -> None:
+    task = Task(tmp_path / "made" / "a.ply", "hash", 1, CONFIG, tmp_path)
+    assert pickle.loads(pickle.dumps(task)) == task and task.name == "made/a"
+    other = Task(tmp_path / "made" / "b.ply", "hash", 1, CONFIG, tmp_path)
+    assert task.own_seed != other.own_seed, "objects draw their own placements"

@@ -54,6 +54,12 @@ def test_failure_names_the_stages_that_took_most_and_the_last_and_what_would_hel
     assert "The last were lost in reach (no inverse kinematics): move the object nearer to the arm." in text
 
 
+def test_neighbours_are_named_even_where_they_took_few() -> None:
+    text = no_grasp(penetrates=105, hits_a_neighbour=7)
+    assert "Most were lost in refinement (penetrates)" in text and "The last" not in text
+    assert "7 were lost to neighbours: move the object's neighbours away." in text
+
+
 def test_one_reason_is_said_once() -> None:
     text = no_grasp(ε_too_low=28)
     assert "Most were lost in ranking (ε too low): lower min_epsilon" in text and "The last" not in text
