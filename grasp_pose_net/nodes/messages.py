@@ -1,8 +1,10 @@
-"""Every converter between messages and the library's types, as pure functions; the only place with (x, y, z, w)."""
+"""Converters between messages and the library's types, as pure functions; the only place with (x, y, z, w).
+
+Those of clouds and depth images are in ``cloud_messages``.
+"""
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +14,6 @@ from builtin_interfaces.msg import Duration as DurationMessage
 from builtin_interfaces.msg import Time as TimeMessage
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Transform, TransformStamped, Vector3
 from moveit_msgs.msg import CollisionObject
-from numpy.typing import NDArray
-from sensor_msgs.msg import PointCloud2, PointField
 from shape_msgs.msg import Mesh, MeshTriangle, SolidPrimitive
 from std_msgs.msg import Header
 
@@ -171,87 +171,3 @@ def time_message(seconds: float) -> TimeMessage:
     """Stamp of a time in seconds."""
     nanoseconds = round(seconds * 1e9)
     return TimeMessage(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
-
-
-def xyz_cloud_message(points: NDArray[np.floating], frame: str, stamp: TimeMessage) -> PointCloud2:
-    """Unorganised cloud of points (N, 3) [m], fields x, y, z of float32."""
-    points = np.ascontiguousarray(points, np.float32)
-    names = ("x", "y", "z")
-    return PointCloud2(
-        header=Header(frame_id=frame, stamp=stamp),
-        height=1,
-        width=len(points),
-        fields=[
-            PointField(name=n, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-            for i, n in enumerate(names)
-        ],
-        is_bigendian=False,
-        point_step=12,
-        row_step=12 * len(points),
-        # rclpy takes an array as it is, but looks at every byte of a list or of bytes
-        data=array("B", points.tobytes()),
-        is_dense=True,
-    )
-
-
-CLOUD_NUMBERS = {PointField.FLOAT32: "f4", PointField.FLOAT64: "f8"}
-
-
-def points_from_cloud(message: PointCloud2) -> NDArray[np.float32]:
-    """Points (N, 3) [m] of any cloud with fields x, y, z, in its header's frame; missing measurements stay NaN.
-
-    The cloud may be organised or not, with padding, further fields, and either byte order.
-
-    Raises:
-        ValueError: a field is missing or no floating-point number, or ``data`` is shorter than its description.
-    """
-    fields = {entry.name: entry for entry in message.fields}
-    if missing := [name for name in "xyz" if name not in fields]:
-        raise ValueError(
-            f"cloud has no field {', '.join(missing)}; its fields: {', '.join(fields) or 'none'}"
-        )
-    order = ">" if message.is_bigendian else "<"
-    formats, offsets = [], []
-    for entry in (fields[name] for name in "xyz"):
-        if entry.datatype not in CLOUD_NUMBERS:
-            raise ValueError(
-                f"cloud field {entry.name} has datatype {entry.datatype}; expected FLOAT32 (7) or FLOAT64 (8)"
-            )
-        formats.append(order + CLOUD_NUMBERS[entry.datatype])
-        offsets.append(entry.offset)
-    ends = [offset + int(form[2:]) for offset, form in zip(offsets, formats, strict=True)]
-    needed = (
-        message.row_step * (message.height - 1) + message.point_step * message.width if message.height else 0
-    )
-    if (
-        max(ends) > message.point_step
-        or message.row_step < message.point_step * message.width
-        or len(message.data) < needed
-    ):
-        raise ValueError(
-            f"cloud of {message.width} x {message.height} points of {message.point_step} bytes (row_step {message.row_step}, "
-            f"x, y, z at {offsets}) does not fit into {len(message.data)} bytes of data; was it cut off?"
-        )
-    record = np.dtype(
-        {"names": list("xyz"), "formats": formats, "offsets": offsets, "itemsize": message.point_step}
-    )
-    shape, strides = (message.height, message.width), (message.row_step, message.point_step)
-    rows = np.ndarray(shape, record, np.asarray(message.data, np.uint8), strides=strides)
-    points = np.empty((message.height * message.width, 3), np.float32)
-    for column, name in zip(points.T, "xyz", strict=True):
-        column[:] = rows[name].ravel()
-    return points
-
-
-def coloured_cloud_message(
-    points: Array, colours: NDArray[np.uint8], frame: str, stamp: TimeMessage
-) -> PointCloud2:
-    """Unorganised cloud of points (N, 3) [m] with colours (N, 3) red, green, blue; field rgb as RViz reads it."""
-    packed = np.zeros(len(points), np.dtype([("xyz", "<f4", 3), ("rgb", "<u4")]))
-    packed["xyz"] = points
-    packed["rgb"] = colours.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    message = xyz_cloud_message(points, frame, stamp)
-    message.fields.append(PointField(name="rgb", offset=12, datatype=PointField.FLOAT32, count=1))
-    message.point_step, message.row_step = 16, 16 * len(points)
-    message.data = array("B", packed.tobytes())
-    return message

@@ -28,8 +28,9 @@ from std_srvs.srv import Trigger
 
 from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
 from grasp_pose_net.geometry import Array
+from grasp_pose_net.nodes.cloud_messages import xyz_cloud_message
 from grasp_pose_net.nodes.diagnostics import Diagnostics, Health
-from grasp_pose_net.nodes.messages import pose_message, time_message, xyz_cloud_message
+from grasp_pose_net.nodes.messages import pose_message, time_message
 from grasp_pose_net.nodes.parameters import declare
 from grasp_pose_net.nodes.qos import CLOUD
 from grasp_pose_net.nodes.runtime import run

@@ -46,6 +46,15 @@ class PerceptionConfig:
     max_object_m: float = _setting(
         0.4, "a cluster whose longest side is above this is no object [m]", 0.05, 2.0
     )
+    reach_centre: tuple[float, float, float] = _setting(
+        (0.0, 0.0, 0.0), "where reach is measured from, the robot's shoulder [m]"
+    )
+    max_reach_m: float = _setting(
+        0.0, "an object whose middle is farther away than this cannot be grasped; 0: not asked [m]", 0.0, 10.0
+    )
+    max_view_points: int = _setting(
+        2_000_000, "a view with more points is thinned evenly to at most this many", 1000, 100_000_000
+    )
     min_object_points: int = _setting(60, "a cluster with fewer cells of voxel_m is no object", 4, 100000)
     max_faces: int = _setting(4000, "meshes are simplified down to this many triangles", 100, 100000)
 

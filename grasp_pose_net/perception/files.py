@@ -16,17 +16,24 @@ from grasp_pose_net.exceptions import PerceptionError
 from grasp_pose_net.geometry import Array, inverse_transform, make_transform
 from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.scene import Scene, perceive
-from grasp_pose_net.perception.table import facing_plane
+from grasp_pose_net.perception.table import Table, facing_plane
 from grasp_pose_net.perception.views import View
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, SignedDistanceField, occupancy_grid
 
 FIELD_CELLS = 96
 HALF_SIDE_M, BELOW_M, ABOVE_M = 0.6, 0.05, 0.6  # the workspace around a table whose pose nobody said
 
+AROUND_VIEWS, AROUND_M = 6, 0.7  # of a fused cloud, and how far away
+HIDDEN_RADIUS = 100.0  # of the sphere that hidden points are found with, in distances of the camera
+
 
 def perceive_files(
-    clouds: Sequence[Path], poses: Path | None, out: Path, config: PerceptionConfig | None = None
-) -> dict[str, Any]:
+    clouds: Sequence[Path],
+    poses: Path | None,
+    out: Path,
+    config: PerceptionConfig | None = None,
+    segmented: bool = False,
+) -> Scene:
     """Objects in views from files, written to a folder as ``<id>.ply`` (mesh) and ``<id>.npz`` (grid).
 
     Without poses there must be one view, in its camera's frame; the world's z is then the normal of the table
@@ -38,32 +45,38 @@ def perceive_files(
             world, ``[x, y, z, qw, qx, qy, qz]`` or a 4 x 4 matrix.
         out: folder to write to; made where it is missing.
         config: settings; None: the defaults, and without poses a workspace around the table.
+        segmented: there is one cloud, of one object seen from all sides, z up, and nothing else; it stands on its
+            lowest point.
 
     Returns:
-        The report: table, objects with pose and size, what was left out and why, seconds of each stage.
+        What the views show.
 
     Raises:
-        PerceptionError: a file cannot be read, a pose is missing, or the views show no object.
+        PerceptionError: a file cannot be read, a pose is missing, or the views show no table, or nothing on it.
     """
     points = {path: read_cloud(path) for path in clouds}
-    if poses is None:
-        if len(clouds) != 1:
-            raise PerceptionError(
-                f"{len(clouds)} views but no poses; give --poses with T_world_camera of each view"
-            )
-        T_world_camera = {clouds[0]: level_pose(points[clouds[0]])}
+    table = None
+    if poses is not None:
+        T_world_camera = read_poses(poses, clouds)
+        views = [View(path.stem, points[path], T_world_camera[path]) for path in clouds]
+    elif len(clouds) != 1:
+        raise PerceptionError(
+            f"{len(clouds)} views but no poses; give --poses with T_world_camera of each view"
+        )
+    else:
+        only = points[clouds[0]]
         around = (-HALF_SIDE_M, -HALF_SIDE_M, -BELOW_M), (HALF_SIDE_M, HALF_SIDE_M, ABOVE_M)
         config = config or PerceptionConfig(workspace_min=around[0], workspace_max=around[1])
-    else:
-        T_world_camera = read_poses(poses, clouds)
-    scene = perceive(
-        [View(p.stem, points[p], T_world_camera[p]) for p in clouds], config or PerceptionConfig()
-    )
+        if segmented:
+            views, table = views_around(only), Table(np.eye(4), np.full(3, 2 * HALF_SIDE_M))
+        else:
+            views = [View(clouds[0].stem, only, level_pose(only))]
+    scene = perceive(views, config or PerceptionConfig(), table=table)
     out.mkdir(parents=True, exist_ok=True)
     for item in scene.objects:
         item.mesh.export(out / f"{item.id}.ply")
         np.savez_compressed(out / f"{item.id}.npz", occupancy=occupancy(item.mesh), cell_m=CELL_M)
-    return report(scene)
+    return scene
 
 
 def read_cloud(path: Path) -> Array:
@@ -94,6 +107,19 @@ def level_pose(points_camera: Array) -> Array:
     T_camera_world[:3, :3] = np.column_stack([x, np.cross(normal, x), normal])
     T_camera_world[:3, 3] = centre
     return inverse_transform(T_camera_world)
+
+
+def views_around(points: Array) -> list[View]:
+    """Views that cameras around an object's fused cloud (N, 3) would have, its lowest point at z = 0, world frame."""
+    points = points - [*points[:, :2].mean(0), points[:, 2].min()]
+    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
+    views = []
+    for i in range(AROUND_VIEWS):
+        angle = 2 * np.pi * i / AROUND_VIEWS
+        eye = AROUND_M * np.array([np.cos(angle), np.sin(angle), 1.0])
+        _, seen = cloud.hidden_point_removal(eye, HIDDEN_RADIUS * AROUND_M)
+        views.append(View(f"around_{i + 1}", points[seen] - eye, make_transform(eye)))
+    return views
 
 
 def read_poses(path: Path, clouds: Sequence[Path]) -> dict[Path, Array]:
@@ -155,10 +181,20 @@ def report(scene: Scene) -> dict[str, Any]:
                 "volume_m3": float(item.mesh.volume),
                 "faces": len(item.mesh.faces),
                 "points": len(item.points),
+                "may_be_several": item.several,
             }
             for item in scene.objects
         ],
-        "rejected": list(scene.rejected),
+        "obstacles": [
+            {
+                "id": item.id,
+                "reason": item.reason,
+                "T_world_box": item.T_world_box.tolist(),
+                "size_m": item.size.tolist(),
+            }
+            for item in scene.obstacles
+        ],
+        "notes": list(scene.notes),
         "left_out": scene.left_out,
         "seconds": scene.seconds,
     }

@@ -1,7 +1,7 @@
 """Small corrections of the cameras' poses, from what the views share: the table first, then the objects.
 
 Calibration is wrong by millimetres, and walls of a cup are as thin. The table's top fixes height and tilt of
-each view (`levelled`); sliding and turning on the table follow from the surfaces that several views see
+each view (`levelling`); sliding and turning on the table follow from the surfaces that several views see
 (`slides`).
 """
 
@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception.table import MIN_TABLE_M2, fit_plane
-from grasp_pose_net.perception.views import Surface, ViewCloud
+from grasp_pose_net.perception.views import Surface
 
 MAX_TILT_RAD = 0.03
 TABLE_SAMPLES, SURFACE_SAMPLES = 4000, 1500
@@ -25,20 +25,22 @@ LEVER_M = 0.1  # a turn counts as a slide at this distance
 STIFFNESS = 0.02  # what a metre² of correction costs against a metre² of mean disagreement
 
 
-def levelled(cloud: ViewCloud, max_align_m: float, voxel_m: float) -> ViewCloud:
-    """A view in the table frame, tilted and raised so that it sees the table's top at z = 0.
+def levelling(points: Array, max_align_m: float, area_m2: float) -> Array:
+    """Motion (4, 4) that tilts and raises a view so that it sees the table's top at z = 0.
 
-    It stays as it is where it sees too little of the table, or would move by more than ``max_align_m`` or 1.7
-    degrees.
+    None where it sees too little of the table, or would move by more than ``max_align_m`` or 1.7 degrees.
+
+    Args:
+        points: (N, 3) of the view [m], table frame.
+        max_align_m: what is this close to z = 0 is the table's top.
+        area_m2: surface that each point stands for.
     """
-    on_table = cloud.points[np.abs(cloud.points[:, 2]) < max_align_m]
-    if len(on_table) * voxel_m**2 < MIN_TABLE_M2:
-        return cloud
+    on_table = points[np.abs(points[:, 2]) < max_align_m]
+    if len(on_table) * area_m2 < MIN_TABLE_M2:
+        return np.eye(4)
     T_level_view = _levelling(thinned(on_table, TABLE_SAMPLES))
     tilt = np.arccos(np.clip(T_level_view[2, 2], -1.0, 1.0))
-    return (
-        cloud.moved(T_level_view) if abs(T_level_view[2, 3]) < max_align_m and tilt < MAX_TILT_RAD else cloud
-    )
+    return T_level_view if abs(T_level_view[2, 3]) < max_align_m and tilt < MAX_TILT_RAD else np.eye(4)
 
 
 def _levelling(points: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import fast_simplification
 import numpy as np
@@ -30,6 +31,7 @@ OTHER_SIDE = 0.7  # minus the cosine between the normals of samples of its two s
 MIN_WALL_M = 0.005  # one cell of the occupancy grid
 SEEN_PAST_M = 0.004  # by how much a camera must have seen past the other side; less finds sides that are none
 WALL_PROBES_M = (0.005, 0.0075, 0.01, 0.0125, 0.015)  # depths at which a wall's other side is looked for
+SIMPLIFIER = Lock()  # fast_simplification keeps its mesh in global variables
 CAUTION = 4  # of fast_simplification, 0 to 10; its default of 7 opens more meshes
 
 
@@ -139,9 +141,9 @@ def simplified(mesh: trimesh.Trimesh, max_faces: int) -> trimesh.Trimesh:
     if len(mesh.faces) <= max_faces:
         return mesh
     vertices, faces = np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces, np.int32)
-    fast = trimesh.Trimesh(
-        *fast_simplification.simplify(vertices, faces, target_count=max_faces, agg=CAUTION)
-    )
+    with SIMPLIFIER:
+        simple = fast_simplification.simplify(vertices, faces, target_count=max_faces, agg=CAUTION)
+    fast = trimesh.Trimesh(*simple)
     if fast.is_watertight and fast.volume > 0:
         return fast
     slow = o3d.geometry.TriangleMesh(

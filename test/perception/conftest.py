@@ -106,12 +106,12 @@ def cup():
 
 @pytest.fixture(scope="session")
 def inside():
-    """Function: which points (N, 3) of the world lie inside a perceived object."""
+    """Function: which points (N, 3) of the world lie inside a perceived object, or a mesh in the world."""
 
-    def check(item, points):
-        scene = ray_scene([item.mesh])
-        local = np.asarray(points, float) - item.T_world_object[:3, 3]
-        occupancy = scene.compute_occupancy(o3d.core.Tensor(local.astype(np.float32)), nsamples=3)
+    def check(thing, points):
+        mesh = thing if isinstance(thing, trimesh.Trimesh) else thing.mesh
+        local = np.asarray(points, float) - (0 if thing is mesh else thing.T_world_object[:3, 3])
+        occupancy = ray_scene([mesh]).compute_occupancy(o3d.core.Tensor(local.astype(np.float32)), nsamples=3)
         return occupancy.numpy() > 0
 
     return check

@@ -12,7 +12,7 @@ import yaml
 
 from grasp_pose_net.exceptions import PerceptionError
 from grasp_pose_net.geometry import split_transform, transform_points
-from grasp_pose_net.perception import occupied_cells, perceive_files
+from grasp_pose_net.perception import occupied_cells, perceive_files, report
 
 CLOUDS = Path(os.environ.get("GRASP_POSE_NET_CLOUDS", Path(__file__).parents[2].parent / "shared" / "clouds"))
 needs_clouds = pytest.mark.skipif(
@@ -46,21 +46,20 @@ def recorded(tmp_path_factory, scan, put):
 def test_files_with_poses_become_meshes_and_grids(recorded, tmp_path, config, name, write):
     clouds, poses = recorded
     (tmp_path / name).write_text(write(poses))
-    report = perceive_files(clouds, tmp_path / name, tmp_path / "out", config)
-    (entry,) = report["objects"]
+    found = report(perceive_files(clouds, tmp_path / name, tmp_path / "out", config))
+    (entry,) = found["objects"]
     np.testing.assert_allclose(entry["size_m"], BOX, atol=0.012)
     mesh = trimesh.load(tmp_path / "out" / "object_0.ply")
     assert mesh.is_watertight and len(mesh.faces) == entry["faces"]
     with np.load(tmp_path / "out" / "object_0.npz") as grid:
         assert grid["occupancy"].shape == (64, 64, 64) and grid["cell_m"] == 0.005
         assert grid["occupancy"].sum() * 0.005**3 == pytest.approx(mesh.volume, rel=0.1)
-    assert json.loads(json.dumps(report)) == report
+    assert json.loads(json.dumps(found)) == found
 
 
 def test_one_view_without_pose_is_levelled_by_its_table(recorded, tmp_path):
     clouds, _ = recorded
-    report = perceive_files(clouds[:1], None, tmp_path)
-    (entry,) = report["objects"]
+    (entry,) = report(perceive_files(clouds[:1], None, tmp_path))["objects"]
     assert entry["size_m"][2] == pytest.approx(BOX[2], abs=0.006)
     assert entry["T_world_object"][2][3] == pytest.approx(BOX[2] / 2, abs=0.008)
 
@@ -112,12 +111,22 @@ def test_occupied_cells_fill_the_mesh():
 
 @needs_clouds
 def test_real_mug_is_one_object_of_a_mug_s_size(tmp_path):
-    report = perceive_files([CLOUDS / "table_mug.pcd"], None, tmp_path)
-    (mug,) = report["objects"]
+    found = report(perceive_files([CLOUDS / "table_mug.pcd"], None, tmp_path))
+    (mug,) = found["objects"]
     length, width, height = mug["size_m"]
     assert 0.07 < height < 0.13 and 0.07 < min(length, width) < 0.13
     assert max(length, width) < 0.16  # with its handle
-    assert report["table"]["size_m"][0] * report["table"]["size_m"][1] > 0.05
+    assert found["obstacles"] == []
+    assert found["table"]["size_m"][0] * found["table"]["size_m"][1] > 0.05
+
+
+@needs_clouds
+def test_real_can_has_its_diameter_where_it_is_seen(tmp_path):
+    (can,) = perceive_files([CLOUDS / "krylon.pcd"], None, tmp_path, segmented=True).objects
+    # circles fitted to slices of the cloud itself have a diameter of 54 to 55.5 mm
+    np.testing.assert_allclose(can.mesh.extents[:2], 0.055, atol=0.005)
+    assert can.mesh.extents[2] == pytest.approx(0.105, abs=0.005)
+    assert can.mesh.is_watertight
 
 
 @needs_clouds

@@ -8,15 +8,15 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.exceptions import PerceptionError
-from grasp_pose_net.perception import PerceptionConfig, View
-from grasp_pose_net.perception.clusters import grounded
+from grasp_pose_net.perception import PerceptionConfig
+from grasp_pose_net.perception.clusters import grounded, whole
 from grasp_pose_net.perception.freespace import DepthImage, most_free
 from grasp_pose_net.perception.poisson import Volume, isosurface, poisson, solid
-from grasp_pose_net.perception.registration import levelled, slides
+from grasp_pose_net.perception.registration import levelling, slides
 from grasp_pose_net.perception.surface import closed_mesh, simplified
 from grasp_pose_net.perception.table import facing_plane, find_table
 from grasp_pose_net.perception.underside import underside
-from grasp_pose_net.perception.views import Surface, ViewCloud
+from grasp_pose_net.perception.views import Surface, side_by_side
 
 CONFIG = PerceptionConfig()
 UNSEEN = DepthImage(np.eye(4), np.zeros((1, 1)), np.zeros(2), 1.0)  # a camera that measured nothing
@@ -66,24 +66,20 @@ def test_plane_of_a_view_faces_the_camera():
     np.testing.assert_allclose(normal, [0, 0, -1], atol=1e-6)
 
 
-def cloud_of(points):
-    return ViewCloud(View("left", points, np.eye(4)), np.eye(4), points)
-
-
 def test_levelled_view_sees_the_top_at_zero():
     R = Rotation.from_euler("xy", [0.006, -0.004]).as_matrix()
-    tilted = cloud_of(grid((-0.3, 0.3), (-0.3, 0.3)) @ R.T + [0, 0, 0.003])
-    level = levelled(tilted, 0.01, 0.0025)
-    np.testing.assert_allclose(level.points[:, 2], 0, atol=1e-6)
-    np.testing.assert_allclose(level.T_a_camera[:3, :3], R.T, atol=1e-4)
+    tilted = grid((-0.3, 0.3), (-0.3, 0.3)) @ R.T + [0, 0, 0.003]
+    T_level_view = levelling(tilted, 0.01, 0.0025**2)
+    np.testing.assert_allclose((tilted @ T_level_view[:3, :3].T + T_level_view[:3, 3])[:, 2], 0, atol=1e-6)
+    np.testing.assert_allclose(T_level_view[:3, :3], R.T, atol=1e-4)
 
 
 def test_view_too_far_off_stays_as_it_is():
     R = Rotation.from_euler("x", 0.05).as_matrix()
-    tilted = cloud_of(grid((-0.3, 0.3), (-0.3, 0.3)) @ R.T)
-    assert levelled(tilted, 0.01, 0.0025) is tilted
-    small = cloud_of(grid((0, 0.02), (0, 0.02)))
-    assert levelled(small, 0.01, 0.0025) is small
+    tilted = grid((-0.3, 0.3), (-0.3, 0.3)) @ R.T
+    np.testing.assert_array_equal(levelling(tilted, 0.01, 0.0025**2), np.eye(4))
+    small = grid((0, 0.02), (0, 0.02))
+    np.testing.assert_array_equal(levelling(small, 0.01, 0.0025**2), np.eye(4))
 
 
 def box_surface():
@@ -128,6 +124,16 @@ def test_what_floats_belongs_to_what_is_below_it():
     np.testing.assert_array_equal(grounded(points, np.full(len(points), -1), 10), -1)
 
 
+def test_a_piece_seen_apart_within_an_outline_belongs_to_it_and_a_neighbour_does_not():
+    ring, piece = grid((0, 0.1), (0, 0.1), 0.01), grid((0.045, 0.055), (0.045, 0.055), 0.02)
+    ring = ring[(np.abs(ring[:, :2] - 0.05) > 0.025).any(1)]
+    neighbour = grid((0.115, 0.125), (0.045, 0.055), 0.01)
+    points = np.vstack([ring, piece, neighbour])
+    label = np.repeat([0, 1, 2], [len(ring), len(piece), len(neighbour)])
+    np.testing.assert_array_equal(whole(points, label, 0.024), np.where(label == 1, 0, label))
+    np.testing.assert_array_equal(whole(points, label, 0.01), label)
+
+
 def test_space_before_what_a_camera_measured_is_free():
     x, y = np.meshgrid(np.arange(-0.3, 0.3, 0.0025), np.arange(-0.3, 0.3, 0.0025))
     wall = np.column_stack([x.ravel(), y.ravel(), np.full(x.size, 1.0)])
@@ -148,13 +154,29 @@ def test_view_without_measurements_frees_nothing():
 
 
 def test_underside_is_where_no_table_was_seen():
-    block = np.vstack([grid((0, 0.08), (0, 0.08), 0.05), grid((0, 0.08), (0, 0.08), 0.02)])
+    lid, foot = grid((0, 0.08), (0, 0.08), 0.05), grid((0, 0.08), (0, 0.08), 0.006)
+    block = np.vstack([lid, foot[(np.abs(foot[:, :2] - 0.038) > 0.036).any(1)]])
     around = grid((-0.1, 0.2), (-0.1, 0.2))
     hidden = (around[:, :2] > 0).all(1) & (around[:, :2] < 0.08).all(1)
     under = underside(block, around[~hidden])
     np.testing.assert_array_equal(under.normals, np.tile([0.0, 0, -1], (len(under.points), 1)))
     assert len(under.points) * 0.003**2 == pytest.approx(0.08**2, rel=0.15)
     assert (under.points[:, 2] == 0).all()
+
+
+def test_underside_of_a_ball_is_smaller_than_its_shadow_and_that_of_a_block_is_not():
+    around = grid((-0.1, 0.1), (-0.1, 0.1))
+    shadow = np.linalg.norm(around[:, :2], axis=1) < 0.03
+    ball = trimesh.creation.icosphere(4, 0.05).vertices + np.array([0, 0, 0.05])
+    seen_of_ball = ball[ball[:, 2] > 0.02]
+    foot = underside(seen_of_ball, around[~shadow])
+    assert np.linalg.norm(foot.points[:, :2], axis=1).max() < 0.022
+    side = np.linspace(0, 2 * np.pi, 200)
+    wall = np.vstack(
+        [np.column_stack([0.03 * np.cos(side), 0.03 * np.sin(side), 0 * side + z]) for z in (0.005, 0.05)]
+    )
+    foot = underside(wall, around[~shadow])
+    assert np.linalg.norm(foot.points[:, :2], axis=1).max() > 0.026
 
 
 def test_underside_leaves_a_hole_where_the_table_was_seen_and_finds_a_low_floor():
@@ -232,3 +254,9 @@ def test_simplified_mesh_stays_closed():
     assert len(small.faces) <= 1000 and small.is_watertight
     assert small.volume == pytest.approx(mesh.volume, rel=0.01)
     assert simplified(mesh, 10**6) is mesh
+
+
+def test_meshes_that_are_simplified_side_by_side_are_not_mixed_up():
+    balls = [trimesh.creation.icosphere(4, 0.01 * (i + 1)) for i in range(8)]
+    for ball, small in zip(balls, side_by_side(lambda mesh: simplified(mesh, 1500), balls), strict=True):
+        np.testing.assert_allclose(small.extents, ball.extents, rtol=0.02)

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import dataclasses
 
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 import trimesh
 
 from grasp_pose_net.exceptions import PerceptionError
-from grasp_pose_net.perception import View, perceive
+from grasp_pose_net.perception import View, draw_stages, perceive
 
 BOX = (0.06, 0.08, 0.12)
 NOISE_M = 0.0013
@@ -33,7 +34,7 @@ def overlap(inside, item, mesh):
     low, high = mesh.bounds + np.array([[-0.02], [0.02]])
     axes = [np.arange(a, b, 0.004) for a, b in zip(low, high, strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-    found, true = inside(item, points), mesh.contains(points)
+    found, true = inside(item, points), inside(mesh, points)
     return (found & true).sum() / (found | true).sum()
 
 
@@ -194,7 +195,7 @@ def test_empty_table_is_said(scan, config):
         perceive(scan([], noise=NOISE_M, width=320, height=240), config)
 
 
-def test_rejected_clusters_say_why(scan, put, config):
+def test_what_is_not_to_be_grasped_is_an_obstacle_with_the_reason(scan, put, config, centre):
     meshes = [
         put(trimesh.creation.box([0.06, 0.06, 0.06]), 0.0, 0.12),
         put(trimesh.creation.box([0.014, 0.014, 0.013]), 0.0, -0.15),
@@ -202,13 +203,34 @@ def test_rejected_clusters_say_why(scan, put, config):
     strict = dataclasses.replace(config, min_object_m=0.03, min_object_points=10)
     scene = perceive(scan(meshes), strict)
     assert len(scene.objects) == 1
-    (reason,) = scene.rejected
-    assert "too small (min_object_m 0.03)" in reason and reason in scene.summary()
+    (thing,) = scene.obstacles
+    assert "too small (min_object_m 0.03)" in thing.reason and thing.text() in scene.summary()
+    np.testing.assert_allclose(thing.T_world_box[:2, 3], centre[:2] - np.array([0, 0.15]), atol=0.004)
+    np.testing.assert_allclose(thing.size, [0.014, 0.014, 0.013], atol=0.006)
     tight = dataclasses.replace(config, max_object_m=0.05)
-    with pytest.raises(
-        PerceptionError, match=r"nothing on the table that is an object: .*too large \(max_object_m"
-    ):
-        perceive(scan(meshes), tight)
+    scene = perceive(scan(meshes[:1]), tight)
+    assert scene.objects == () and "too large (max_object_m 0.05)" in scene.obstacles[0].reason
+
+
+def test_an_object_half_outside_the_crop_is_not_half_an_object(scan, put, config, centre):
+    cut = dataclasses.replace(config, workspace_max=(centre[0] + 0.15, 0.5, 1.2))
+    inside = put(trimesh.creation.box(BOX), -0.1)
+    across = put(trimesh.creation.box(BOX), 0.15)
+    scene = perceive(scan([inside, across], noise=NOISE_M), cut)
+    (item,), (thing,) = scene.objects, scene.obstacles
+    assert item.T_world_object[0, 3] == pytest.approx(centre[0] - 0.1, abs=0.004)
+    assert thing.reason.startswith("is cut off by the end of the workspace; move it")
+
+
+def test_objects_that_touch_are_one_with_a_flag(scan, put, config):
+    cans = [put(trimesh.creation.cylinder(0.033, 0.1), x) for x in (-0.033, 0.033)]
+    scene = perceive(scan(cans, noise=NOISE_M), config)
+    (item,) = scene.objects
+    assert (
+        item.several
+        and "object_0 13." in scene.summary()
+        and "(may be several that touch)" in scene.summary()
+    )
 
 
 def test_left_out_views_are_reported(box_views, config):
@@ -218,6 +240,12 @@ def test_left_out_views_are_reported(box_views, config):
     assert "camera_8: no cloud" in scene.summary()
 
 
-def test_ten_times_more_points_are_no_problem(box_views, config):
-    many = [View(v.name, np.tile(v.points_camera, (10, 1)), v.T_world_camera) for v in box_views[:2]]
-    assert len(perceive(many, config).objects) == 1
+def test_more_points_than_the_limit_are_thinned_and_said(box_views, config):
+    scene = perceive(box_views, dataclasses.replace(config, max_view_points=100_000))
+    assert len(scene.objects) == 1
+    assert "camera_1: every 4th of its 307200 points is used" in scene.summary()
+
+
+def test_stages_become_a_picture(box_scene, tmp_path):
+    draw_stages(box_scene, tmp_path / "stages.png")
+    assert imageio.imread(tmp_path / "stages.png").std() > 10
