@@ -87,7 +87,7 @@ def plot_times(entries: Sequence[dict[str, Any]], axes: Axes) -> Axes:
     if known:
         axes.boxplot([times[stage] for stage in known], tick_labels=known, whis=(5, 95), sym="")
     axes.axhline(0.5, color="grey", linewidth=0.8, linestyle="--", label="to reach: plan p50 0.5 s")
-    axes.set(title="Time by stage (box: quartiles, whiskers: 5 and 95 %)", ylabel="wall time [s]")
+    axes.set(title="Time by stage", ylabel="wall time, quartiles and 5 to 95 % [s]")
     axes.set_ylim(bottom=0)
     axes.legend()
     return axes

@@ -39,5 +39,8 @@ def perceived_scene(scene: PerceivedScene) -> tuple[Scene, list[Target]]:
         Target(name=item.id, mesh=item.mesh, T_world_object=item.T_world_object) for item in scene.objects
     ]
     table = SceneObject(TABLE, scene.table.T_world_box, boxes=((scene.table.size, np.eye(4)),))
+    obstacles = [
+        SceneObject(item.id, item.T_world_box, boxes=((item.size, np.eye(4)),)) for item in scene.obstacles
+    ]
     objects = [SceneObject(one.name, one.T_world_object, meshes=(one.mesh,)) for one in targets]
-    return Scene((table, *objects)), targets
+    return Scene((table, *obstacles, *objects)), targets
