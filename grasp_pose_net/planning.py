@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import trimesh
@@ -181,6 +182,14 @@ def surroundings(around: Scene, target: Target, supports: Sequence[str] = ()) ->
         obstacles=tuple(box for box in obstacles if _distance(box) <= size_m + HAND_M),
         supports=tuple(supports) or ((highest[1],) if highest else ()),
     )
+
+
+def supports_beneath(around: Scene, entry: SceneObject) -> tuple[str, ...]:
+    """Names of what an object of a scene stands on: the highest box beneath it, or nothing."""
+    parts = [trimesh.creation.box(size, T_object_box) for size, T_object_box in entry.boxes]
+    mesh = cast(trimesh.Trimesh, trimesh.util.concatenate([*entry.meshes, *parts]))
+    target = Target(name=entry.name, mesh=mesh, T_world_object=entry.T_world_object)
+    return surroundings(around, target).supports
 
 
 def _boxes(entry: SceneObject) -> Iterator[tuple[Array, Array]]:

@@ -16,7 +16,7 @@ from grasp_pose_net.geometry import make_transform
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference import GraspPlanner, PlannedGrasp, PlannerConfig
 from grasp_pose_net.models import robot_srdf, robot_urdf
-from grasp_pose_net.planning import ScenePlanner, Target, surroundings, upright_box
+from grasp_pose_net.planning import ScenePlanner, Target, supports_beneath, surroundings, upright_box
 from grasp_pose_net.shapes import SignedDistanceField
 
 TOP_M = 0.72
@@ -58,6 +58,15 @@ def test_a_low_box_beside_the_target_is_a_neighbour_and_no_support() -> None:
     assert obstacle.size == (0.05, 0.05, 0.04)
     expected = np.linalg.inv(CAN.T_world_object) @ beside.T_world_object
     np.testing.assert_allclose(obstacle.T_object_box, expected, atol=1e-12)
+
+
+def test_the_executor_lets_fingers_reach_into_what_is_beneath_the_target_only() -> None:
+    beside = box("obstacle_0", (0.82, 0.0, TOP_M + 0.02), (0.05, 0.05, 0.04))
+    can = SceneObject("can", CAN.T_world_object, meshes=(CAN.mesh,))
+    block = box("block", (0.7, 0.0, TOP_M + 0.03), (0.06, 0.06, 0.06))
+    for target in (can, block):
+        assert supports_beneath(Scene((FLOOR, TABLE, beside, target)), target) == ("table",)
+    assert supports_beneath(Scene((beside, can)), can) == ()
 
 
 def test_named_supports_must_be_boxes_of_the_scene() -> None:

@@ -58,6 +58,7 @@ from grasp_pose_net.nodes.plan_messages import grasp_state, planned_motion
 from grasp_pose_net.nodes.qos import LATCHED
 from grasp_pose_net.nodes.runtime import run
 from grasp_pose_net.nodes.scene import ObjectScene
+from grasp_pose_net.planning import supports_beneath
 
 IDLE = "idle"
 
@@ -206,10 +207,10 @@ class ExecutorNode(Node):
         if goal.path_constraints != Constraints():
             raise ValueError("path_constraints are not supported; leave them empty")
         scene = scene_from_messages(self._scene.objects.values())
-        target = scene[goal.target_name].name
+        target = scene[goal.target_name]
         if goal.support_surface_name:
             return scene, (scene[goal.support_surface_name].name,)
-        return scene, tuple(entry.name for entry in scene.objects if entry.boxes and entry.name != target)
+        return scene, supports_beneath(scene, target)
 
     def _run(
         self, handle: ServerGoalHandle, grasps: list[PickGrasp], scene: Scene, supports: tuple[str, ...]
