@@ -25,7 +25,7 @@ def test_objects_stand_on_the_table_and_keep_their_distance():
 
 
 def test_what_does_not_fit_is_said():
-    plates = [trimesh.creation.box([0.5, 0.5, 0.02]) for _ in range(2)]
+    plates = [trimesh.creation.box([0.35, 0.35, 0.02]) for _ in range(2)]
     with pytest.raises(ConfigError, match="no free place for object 2 of 2 in 300 tries"):
         random_tabletop(plates, CONFIG, np.random.default_rng(0))
 
