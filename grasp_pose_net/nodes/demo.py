@@ -229,9 +229,10 @@ def _known_stages(seconds: Mapping[str, float]) -> dict[str, float]:
 def connected(make_client: Callable[[], DemoClient]) -> Iterator[DemoClient]:
     """A client whose callbacks run in the background; Ctrl-C reaches the main thread as KeyboardInterrupt."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         client = make_client()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, client.interrupt)
         with spinning(client, threads=2):
             yield client
     finally:

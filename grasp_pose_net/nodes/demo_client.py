@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,7 @@ class DemoClient(Node):
         """
         super().__init__("grasp_demo", parameter_overrides=[Parameter("use_sim_time", value=True)])
         self._check = check
+        self._interrupted = threading.Event()
         self.reset_client: Any = self.create_client(Trigger, "/simulation/reset")
         self.parameters_client: Any = self.create_client(SetParameters, "/simulation/set_parameters")
         self.capture_client: Any = self.create_client(Trigger, "/perception/capture")
@@ -47,6 +50,15 @@ class DemoClient(Node):
         self.pickup_client: Any = ActionClient(self, Pickup, "/pickup")
         self.scene: PlanningSceneWorld | None = None
         self.create_subscription(PlanningSceneWorld, "/perception/objects", self._take_scene, LATCHED)
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Handler of a signal: ends what the main thread does.
+
+        Raises:
+            KeyboardInterrupt: always, and again in the next wait: Python drops it where it meets a destructor.
+        """
+        self._interrupted.set()
+        raise KeyboardInterrupt
 
     def _take_scene(self, message: PlanningSceneWorld) -> None:
         self.scene = message
@@ -101,6 +113,8 @@ class DemoClient(Node):
         deadline = time.monotonic() + timeout_s
         while not ready():
             self._check()
+            if self._interrupted.is_set():
+                raise KeyboardInterrupt
             if time.monotonic() > deadline:
                 raise ExecutionError(f"waited {timeout_s:g} s for {what}; see the nodes' logs")
             time.sleep(0.02)
