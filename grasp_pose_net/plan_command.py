@@ -12,10 +12,10 @@ import numpy as np
 from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.execution import Scene
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import GraspPlanner, PlannedGrasp, PlannerConfig, explain_failure
+from grasp_pose_net.inference import GraspPlanner, NoGraspFound, PlannedGrasp, PlannerConfig
 from grasp_pose_net.planning import ScenePlanner, Target
 from grasp_pose_net.refinement import Refinement
-from grasp_pose_net.reports import STAGES, entry, grasp_figures, report
+from grasp_pose_net.reports import entry, grasp_figures, known_stages, report
 from grasp_pose_net.shapes import load_mesh
 
 
@@ -68,13 +68,13 @@ def _plan_one(
     plan = planner.plan(Scene(), Target(name=path.stem, mesh=mesh, T_world_object=np.eye(4)))
     known: dict[str, Any] = {
         "rotations": config.rotations,
-        "seconds": {stage: plan.seconds[stage] for stage in STAGES if stage in plan.seconds},
+        "seconds": known_stages(plan.seconds),
         "cpu_seconds": {"plan": time.process_time() - cpu},
         "feasible": len(plan.grasps),
         "text": plan.summary(),
     }
     if not plan.grasps:
-        return entry(path.stem, failure="plan", reason=str(explain_failure(plan)), **known)
+        return entry(path.stem, failure="plan", reason=str(NoGraspFound(plan)), **known)
     best = plan.grasps[0]
     if image is not None:
         from grasp_pose_net.simulation.picture import draw_grasp

@@ -6,7 +6,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import trimesh
@@ -101,6 +100,14 @@ class ScenePlanner:
         if self._reach:
             self._reach.warm_up()
 
+    def field(self, mesh: trimesh.Trimesh) -> SignedDistanceField:
+        """Field of a mesh in the object frame, the one that a plan uses; kept for a while.
+
+        Raises:
+            MeshError: the mesh has no inside.
+        """
+        return self._fields[mesh]
+
     def plan(
         self, around: Scene, target: Target, supports: Sequence[str] = (), refine: Refine | None = None
     ) -> Plan:
@@ -117,7 +124,7 @@ class ScenePlanner:
             MeshError: the target's mesh has no inside.
         """
         started = time.perf_counter()
-        field = self._fields[target.mesh]
+        field = self.field(target.mesh)
         field_s = time.perf_counter() - started
         near = surroundings(around, target, supports)
         before = time.perf_counter()
@@ -169,9 +176,8 @@ def surroundings(around: Scene, target: Target, supports: Sequence[str] = ()) ->
         if entry.name == target.name:
             continue
         for T_world_box, size in _boxes(entry):
-            plane = _top(T_world_box, size, T_object_world)
-            beneath = entry.name in supports or _is_over(target.T_world_object, T_world_box, size)
-            if entry.boxes and (entry.name in supports or not supports) and beneath and plane.offset <= 0.0:
+            plane = _plane_beneath(entry, T_world_box, size, target.T_world_object, supports)
+            if plane is not None:
                 tops.append((plane, entry.name))
             elif entry.name not in supports:
                 obstacles.append(Box(T_object_world @ T_world_box, (size[0], size[1], size[2])))
@@ -186,10 +192,14 @@ def surroundings(around: Scene, target: Target, supports: Sequence[str] = ()) ->
 
 def supports_beneath(around: Scene, entry: SceneObject) -> tuple[str, ...]:
     """Names of what an object of a scene stands on: the highest box beneath it, or nothing."""
-    parts = [trimesh.creation.box(size, T_object_box) for size, T_object_box in entry.boxes]
-    mesh = cast(trimesh.Trimesh, trimesh.util.concatenate([*entry.meshes, *parts]))
-    target = Target(name=entry.name, mesh=mesh, T_world_object=entry.T_world_object)
-    return surroundings(around, target).supports
+    tops = [
+        (plane.offset, other.name)
+        for other in around.objects
+        if other.name != entry.name and other.boxes
+        for T_world_box, size in _boxes(other)
+        if (plane := _plane_beneath(other, T_world_box, size, entry.T_world_object))
+    ]
+    return (max(tops, key=lambda top: top[0])[1],) if tops else ()
 
 
 def _boxes(entry: SceneObject) -> Iterator[tuple[Array, Array]]:
@@ -208,6 +218,17 @@ def upright_box(points: Array) -> tuple[Array, Array]:
     T_world_box = make_transform((*T_flat_box[:2, 2], (low + high) / 2))
     T_world_box[:2, :2] = T_flat_box[:2, :2]
     return T_world_box, np.array([width, depth, high - low])
+
+
+def _plane_beneath(
+    entry: SceneObject, T_world_box: Array, size: Array, T_world_object: Array, supports: Sequence[str] = ()
+) -> Plane | None:
+    """Top of an entry's box in object coordinates, if the object stands on it: on a named one, else on any it is over."""
+    if not entry.boxes or (supports and entry.name not in supports):
+        return None
+    plane = _top(T_world_box, size, inverse_transform(T_world_object))
+    beneath = entry.name in supports or _is_over(T_world_object, T_world_box, size)
+    return plane if beneath and plane.offset <= 0.0 else None
 
 
 def _top(T_world_box: Array, size: Array, T_object_world: Array) -> Plane:

@@ -59,6 +59,11 @@ def grasp_figures(hand: Hand, mesh: trimesh.Trimesh, x: Array) -> dict[str, Any]
     }
 
 
+def known_stages(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Times of the stages that an entry has, of all that were taken."""
+    return {stage: seconds[stage] for stage in STAGES if stage in seconds}
+
+
 def summary(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Figures over all entries.
 
@@ -89,8 +94,12 @@ def known_values(entries: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
 
 def report(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Entries, their summary, the machine and the commit."""
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    return {"objects": list(entries), "summary": summary(entries), "machine": machine, "commit": commit()}
+    return {"objects": list(entries), "summary": summary(entries), "machine": machine(), "commit": commit()}
+
+
+def machine() -> str:
+    """The computer that figures were taken on."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def commit() -> str:

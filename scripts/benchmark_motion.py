@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -43,7 +42,7 @@ from grasp_pose_net.execution import (
 )
 from grasp_pose_net.geometry import Array, inverse_transform, make_transform
 from grasp_pose_net.models import robot_srdf, robot_urdf
-from grasp_pose_net.reports import commit
+from grasp_pose_net.reports import commit, machine
 
 BETWEEN = 10  # checked configurations from one sample to the next
 PALM = "rh_palm"
@@ -84,7 +83,7 @@ def main() -> None:
         "seeds": args.seeds,
         "config": asdict(config),
         "starts": benchmark(robot, config, planner, args.goals, args.seeds),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": machine(),
         "load": os.getloadavg()[0],
         "commit": commit(),
     }

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -32,11 +31,12 @@ from joblib import Parallel, delayed
 from grasp_pose_net.exceptions import ConfigError, PerceptionError
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception import PerceivedObject, PerceptionConfig, perceive
-from grasp_pose_net.reports import commit
+from grasp_pose_net.reports import commit, machine
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, load_mesh, split_of
 from grasp_pose_net.simulation.cameras import CameraConfig
 from grasp_pose_net.simulation.tabletop import Tabletop, TabletopConfig, random_tabletop
 from grasp_pose_net.simulation.world import mesh_files
+from grasp_pose_net.synthesis.sources import object_name
 
 MOST_OBJECTS = 6
 SURFACE_POINTS = 5000
@@ -77,16 +77,11 @@ def main() -> None:
             file.write(json.dumps(row | {"jobs": args.jobs}) + "\n")
     report = summary(read_lines(lines)) | {
         "objects": f"{len(files)} of the {args.split} split",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": machine(),
         "commit": commit(),
     }
     args.out.write_text(json.dumps(report, indent=1) + "\n")
     print_table(report)
-
-
-def object_name(file: Path) -> str:
-    """Source and name of a mesh file, with a slash between."""
-    return f"{file.parent.name}/{file.stem}"
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

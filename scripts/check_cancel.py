@@ -17,22 +17,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy  # noqa: TID251 - it talks to the nodes
 from geometry_msgs.msg import PoseArray, Vector3Stamped
 from moveit_msgs.action import Pickup
 from moveit_msgs.msg import Grasp, GripperTranslation, MoveItErrorCodes, PlanningSceneWorld
 from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter  # noqa: TID251
-from rclpy.signals import SignalHandlerOptions  # noqa: TID251
+from rclpy.parameter import Parameter  # noqa: TID251 - it talks to the nodes
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
@@ -44,7 +39,7 @@ from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
 from grasp_pose_net.execution import RobotModel
 from grasp_pose_net.geometry import Array, inverse_transform, make_transform
 from grasp_pose_net.models import robot_srdf, robot_urdf, share_dir
-from grasp_pose_net.nodes.demo_client import DemoClient
+from grasp_pose_net.nodes.demo_client import DemoClient, connected
 from grasp_pose_net.nodes.messages import (
     box_object,
     duration_seconds,
@@ -57,8 +52,7 @@ from grasp_pose_net.nodes.messages import (
 )
 from grasp_pose_net.nodes.motion_messages import WORLD
 from grasp_pose_net.nodes.qos import LATCHED
-from grasp_pose_net.nodes.runtime import spinning
-from grasp_pose_net.reports import commit
+from grasp_pose_net.reports import commit, machine
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.scene import SceneConfig
 
@@ -296,18 +290,6 @@ def translation(direction: Array, distance_m: float) -> GripperTranslation:
     return GripperTranslation(direction=stamped, desired_distance=distance_m, min_distance=distance_m)
 
 
-@contextmanager
-def connected(runner: Runner) -> Iterator[DemoClient]:
-    """A client whose callbacks run in the background."""
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        client = DemoClient(runner.check)
-        with spinning(client, threads=2):
-            yield client
-    finally:
-        rclpy.try_shutdown()
-
-
 def table(trials: list[Trial]) -> str:
     """What came of it, as Markdown."""
     lines = ["| cancelled in | trials | as asked | arm stops, worst | hand drifts, worst | next succeeds |"]
@@ -329,7 +311,7 @@ def report(given: argparse.Namespace, check: Check, trials: list[Trial]) -> dict
         "asked": f"{given.times} cancels in each of {', '.join(STAGES)}",
         "durations_s": check.durations,
         "trials": [asdict(trial) | {"good": trial.good} for trial in trials],
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": machine(),
         "load": os.getloadavg()[1],
         "commit": commit(),
     }
@@ -352,7 +334,7 @@ def main() -> None:
     trials: list[Trial] = []
     with (
         Runner(given.logs.resolve(), parameters, nodes) as runner,
-        connected(runner) as client,
+        connected(lambda: DemoClient(runner.check)) as client,
     ):
         check = Check(client, np.random.default_rng(given.seed))
         check.prepare(given.object)

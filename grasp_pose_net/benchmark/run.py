@@ -7,7 +7,6 @@ run that was killed goes on with the trials that have none. Objects that were le
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import os
 import shutil
@@ -25,7 +24,7 @@ from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.reports import commit, report
 from grasp_pose_net.shapes import split_of
 from grasp_pose_net.synthesis.backends import in_parallel
-from grasp_pose_net.synthesis.pipeline import differences
+from grasp_pose_net.synthesis.resumable import alone, differences
 from grasp_pose_net.synthesis.sources import find_meshes, mesh_hash, object_name
 
 SPLITS = ("test", "train", "all")
@@ -60,12 +59,7 @@ def run_benchmark(
     """
     files = chosen_meshes(meshes, split, limit)
     make_tools(config)  # what is wrong for all objects is said once, before any work
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "lock").open("w") as lock:  # the kernel drops the lock when the process ends, however it ends
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise GraspPoseNetError(f"{out}: another benchmark is at work on it; wait for its end") from error
+    with alone(out, "benchmark"):
         return _run(files, out, config, jobs, overwrite, f"{split} of {meshes.name}")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,15 +22,15 @@ from grasp_pose_net.execution import RobotModel, Scene
 from grasp_pose_net.execution.reach import Reach
 from grasp_pose_net.geometry import Array, inverse_transform, make_transform, split_transform
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import GraspPlanner, Plan, PlannedGrasp, explain_failure
+from grasp_pose_net.inference import GraspPlanner, NoGraspFound, Plan, PlannedGrasp, best_of
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.perception import perceive
 from grasp_pose_net.planning import ScenePlanner, Target, surroundings
-from grasp_pose_net.reports import STAGES, entry, grasp_figures
+from grasp_pose_net.reports import entry, grasp_figures, known_stages
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.force_trial import ForceTrial
 from grasp_pose_net.simulation.world import Episode, World, prepare_episode
-from grasp_pose_net.synthesis.sources import object_name
+from grasp_pose_net.synthesis.sources import object_name, object_seed
 
 logger = logging.getLogger(__name__)
 LEFT_OUT = "left out"  # failure of what could not be measured at all
@@ -64,7 +63,7 @@ class Task:
     @property
     def own_seed(self) -> int:
         """Seed of this object: no other object's, and the same wherever and whenever it is tried."""
-        return zlib.crc32(f"{self.config.seed}:{self.name}".encode())
+        return object_seed(self.config.seed, self.name)
 
 
 @dataclass(frozen=True)
@@ -192,8 +191,8 @@ class Trial:
         plans = self._timed(
             "plan", lambda: [(target, self._tools.planner.plan(around, target)) for target in targets]
         )
-        target, plan = max(plans, key=lambda one: one[1].grasps[0].epsilon if one[1].grasps else -1.0)
-        self._known["seconds"] |= {stage: plan.seconds[stage] for stage in STAGES if stage in plan.seconds}
+        target, plan = best_of(plans)
+        self._known["seconds"] |= known_stages(plan.seconds)
         self._known["stage_seconds"] = plan.seconds
         self._known |= {
             "rotations": self._config.grasps.rotations,
@@ -203,7 +202,7 @@ class Trial:
             "feasible": len(plan.grasps),
         }
         if not plan.grasps:
-            raise explain_failure(plan)
+            raise NoGraspFound(plan)
         return target, plan
 
     def _measure(self, mesh: trimesh.Trimesh, target: Target, grasp: PlannedGrasp) -> Array:

@@ -2,7 +2,7 @@
 
 from grasp_pose_net.inference.account import Account, rejection_text, rejections, seconds_text, stage_seconds
 from grasp_pose_net.inference.approach import Approaches, find_approaches
-from grasp_pose_net.inference.failure import NoGraspFound, explain_failure
+from grasp_pose_net.inference.failure import NoGraspFound
 from grasp_pose_net.inference.network import load_network, make_network, save_network
 from grasp_pose_net.inference.objective import OBJECTIVES, ObjectiveConfig
 from grasp_pose_net.inference.planner import (
@@ -13,6 +13,7 @@ from grasp_pose_net.inference.planner import (
     PlannerConfig,
     Reachable,
     Refine,
+    best_of,
 )
 from grasp_pose_net.inference.proposal import NetworkProposer, Proposer, SampledProposer, retry_rotations
 
@@ -32,7 +33,7 @@ __all__ = [
     "Reachable",
     "Refine",
     "SampledProposer",
-    "explain_failure",
+    "best_of",
     "find_approaches",
     "load_network",
     "make_network",

@@ -55,11 +55,6 @@ class NoGraspFound(PlanningError):
         super().__init__(text)
 
 
-def explain_failure(plan: Plan) -> NoGraspFound:
-    """What to tell a user whose object has no grasp."""
-    return NoGraspFound(plan)
-
-
 def stage_of(reason: str) -> str:
     """Stage that drops candidates for a reason; what no other stage knows is the arm's."""
     return next((stage for stage, reasons in ADVICE.items() if reason in reasons), "reach")

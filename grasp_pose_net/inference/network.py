@@ -75,6 +75,7 @@ class PaperNetwork(nn.Module):
 
     def forward(self, grids: torch.Tensor) -> torch.Tensor:
         """Pose vectors (B, 7 + J) for grids (B, 64, 64, 64)."""
+        _check(grids)
         raw = _poses(self, grids)
         return torch.cat([raw[:, :3], functional.normalize(raw[:, 3:7], dim=1), raw[:, 7:]], dim=1)
 
@@ -92,7 +93,7 @@ class CompactNetwork(nn.Module):
         """Make an untrained network; fewer channels and neurons are for tests."""
         super().__init__()
         self.options: dict[str, Any] = {"channels": list(channels), "hidden": hidden}
-        layers: list[nn.Module] = [nn.AvgPool3d(2)]
+        layers: list[nn.Module] = []
         for before, after, size in zip((1, *channels), channels, (5, 3, 3), strict=False):
             convolution = nn.Conv3d(before, after, size, stride=2, padding=size // 2, bias=False)
             layers += [convolution, nn.BatchNorm3d(after), nn.ReLU()]
@@ -110,7 +111,7 @@ class CompactNetwork(nn.Module):
 
     def forward(self, grids: torch.Tensor) -> torch.Tensor:
         """Pose vectors (B, 7 + J) for grids (B, 64, 64, 64)."""
-        raw = _poses(self, grids)
+        raw = _poses(self, block_means(grids))
         joints = self.lower + self.range * torch.sigmoid(raw[:, 7:])
         return torch.cat(
             [POSITION_UNIT_M * raw[:, :3], functional.normalize(raw[:, 3:7], dim=1), joints], dim=1
@@ -265,14 +266,25 @@ def _layer(before: int, after: int, rank: int | None) -> nn.Module:
     return nn.Sequential(nn.Linear(before, rank, bias=False), nn.Linear(rank, after))
 
 
+def block_means(grids: torch.Tensor) -> torch.Tensor:
+    """Means (B, N / 2, N / 2, N / 2) float of blocks of 2³ cells of grids (B, N, N, N).
+
+    Bytes are added as bytes, which takes an eighth of the time of average pooling on a CPU.
+    """
+    _check(grids)
+    for axis in (1, 2, 3):
+        pairs = grids.unflatten(axis, (-1, 2))
+        grids = pairs.select(axis + 1, 0) + pairs.select(axis + 1, 1)
+    return grids.float() / 8
+
+
 def _poses(network: PaperNetwork | CompactNetwork, grids: torch.Tensor) -> torch.Tensor:
     """Raw output (B, 7 + J); what follows the convolutions keeps single precision, also in mixed precision."""
-    omega = network.object_part(_checked(grids)[:, None])
+    omega = network.object_part(grids.float()[:, None])
     with torch.autocast(grids.device.type, enabled=False):
         return network.pose_part(omega.float())
 
 
-def _checked(grids: torch.Tensor) -> torch.Tensor:
+def _check(grids: torch.Tensor) -> None:
     if grids.ndim != 4 or grids.shape[1:] != (GRID_CELLS,) * 3:
         raise ValueError(f"grids: expected (B, 64, 64, 64), got {tuple(grids.shape)}")
-    return grids.float()

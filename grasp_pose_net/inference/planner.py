@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import trimesh
@@ -26,6 +27,8 @@ MOST_UPWARDS = 0.2
 
 # Position gain [N m/rad] by which a squeeze posture becomes the effort that it asks for.
 SQUEEZE_NM_RAD = 5.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +115,11 @@ class Plan:
     def summary(self) -> str:
         """One line: how many grasps came of how many candidates, why the others did not, and the times."""
         return self.account.text()
+
+
+def best_of(plans: Iterable[tuple[T, Plan]]) -> tuple[T, Plan]:
+    """Of objects with their plans the one with the best grasp; the first where none has any."""
+    return max(plans, key=lambda one: one[1].grasps[0].epsilon if one[1].grasps else -1.0)
 
 
 # What stands between candidates and the arm: refinement (here, or in its own node) and the arm's reach (None: no arm).

@@ -5,19 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import rclpy
 from moveit_msgs.action import Pickup
 from moveit_msgs.msg import Grasp, MoveItErrorCodes
 from moveit_msgs.srv import GraspPlanning
-from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from std_srvs.srv import Trigger
 
@@ -28,11 +23,10 @@ from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference import Account, stage_seconds
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.nodes.controller_client import ControllerClient, ControllerParameters
-from grasp_pose_net.nodes.demo_client import CALL_TIMEOUT_S, DemoClient, Track
+from grasp_pose_net.nodes.demo_client import CALL_TIMEOUT_S, DemoClient, Track, connected
 from grasp_pose_net.nodes.grasp_messages import pose_vector
-from grasp_pose_net.nodes.runtime import spinning
 from grasp_pose_net.nodes.scene import Target, target_from_message
-from grasp_pose_net.reports import STAGES, entry, grasp_figures, report
+from grasp_pose_net.reports import entry, grasp_figures, known_stages, report
 from grasp_pose_net.simulation.lift_trial import HOLD_S, judge_lift
 from grasp_pose_net.simulation.picture import draw_grasp
 
@@ -111,14 +105,14 @@ class Demo:
         self._say(f"  capture  {answer.message}")
         if not answer.success:
             raise StageFailure("perception", answer.message)
-        episode.seconds |= _known_stages(stage_seconds(answer.message))
+        episode.seconds |= known_stages(stage_seconds(answer.message))
 
     def _plan(self, episode: Episode) -> tuple[Target, list[Grasp]]:
         answer = self._client.call(self._client.plan_client, GraspPlanning.Request())
         text = answer.error_code.message
         self._say(f"  plan     {text}")
         account = Account.from_text(text)
-        episode.seconds |= _known_stages(account.seconds)
+        episode.seconds |= known_stages(account.seconds)
         episode.figures |= {"rotations": account.candidates, "feasible": account.grasps}
         if answer.error_code.val != MoveItErrorCodes.SUCCESS:
             raise StageFailure("plan", text)
@@ -218,25 +212,6 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[st
     (folder / "report.json").write_text(json.dumps(result, indent=1) + "\n")
     _conclude(console, folder, result)
     return result, folder
-
-
-def _known_stages(seconds: Mapping[str, float]) -> dict[str, float]:
-    """The stages that a report has."""
-    return {stage: seconds[stage] for stage in STAGES if stage in seconds}
-
-
-@contextmanager
-def connected(make_client: Callable[[], DemoClient]) -> Iterator[DemoClient]:
-    """A client whose callbacks run in the background; Ctrl-C reaches the main thread as KeyboardInterrupt."""
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        client = make_client()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, client.interrupt)
-        with spinning(client, threads=2):
-            yield client
-    finally:
-        rclpy.try_shutdown()
 
 
 def _conclude(console: Console, folder: Path, result: dict[str, Any]) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 import numpy as np
+import rclpy
 from geometry_msgs.msg import PoseArray
 from moveit_msgs.action import Pickup
 from moveit_msgs.msg import PlanningSceneWorld
@@ -17,6 +20,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionClient
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 
@@ -24,6 +28,7 @@ from grasp_pose_net.exceptions import ExecutionError
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.nodes.messages import stamp_seconds
 from grasp_pose_net.nodes.qos import LATCHED
+from grasp_pose_net.nodes.runtime import spinning
 
 # Compiling the kernels takes a minute or two on two cores, once.
 READY_TIMEOUT_S = 400.0
@@ -118,6 +123,20 @@ class DemoClient(Node):
             if time.monotonic() > deadline:
                 raise ExecutionError(f"waited {timeout_s:g} s for {what}; see the nodes' logs")
             time.sleep(0.02)
+
+
+@contextmanager
+def connected(make_client: Callable[[], DemoClient]) -> Iterator[DemoClient]:
+    """A client whose callbacks run in the background; Ctrl-C reaches the main thread as KeyboardInterrupt."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        client = make_client()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, client.interrupt)
+        with spinning(client, threads=2):
+            yield client
+    finally:
+        rclpy.try_shutdown()
 
 
 class Track:

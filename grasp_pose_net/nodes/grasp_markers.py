@@ -19,7 +19,7 @@ from grasp_pose_net.nodes.grasp_messages import pose_vector
 from grasp_pose_net.nodes.messages import pose_message, vector_message
 from grasp_pose_net.nodes.scene import Target
 from grasp_pose_net.quality import Contacts, contacts
-from grasp_pose_net.shapes import RUN_TIME_RESOLUTION, SignedDistanceField
+from grasp_pose_net.shapes import SignedDistanceField
 
 GOOD_EPSILON = 0.3  # as green as it gets
 HAND_OPACITY = 0.6
@@ -28,7 +28,9 @@ DOT_M, NEEDLE_M, NEEDLE_WIDTH_M = 0.006, 0.03, 0.0015
 TEXT_M, TEXT_ABOVE_M = 0.03, 0.12
 
 
-def grasp_markers(hand: Hand, grasps: Sequence[Grasp], target: Target) -> MarkerArray:
+def grasp_markers(
+    hand: Hand, grasps: Sequence[Grasp], target: Target, field: SignedDistanceField
+) -> MarkerArray:
     """Every grasp as the hand's own shapes at its posture, its contacts and its ε; one namespace each.
 
     The hand is red at ε = 0 and green from ε = 0.3 on. Contacts are dots where the hand touches the object, with
@@ -38,6 +40,7 @@ def grasp_markers(hand: Hand, grasps: Sequence[Grasp], target: Target) -> Marker
         hand: the hand.
         grasps: the best first; their namespaces are ``grasp_0``, ``grasp_1``, ….
         target: the object that they hold.
+        field: its signed distance field.
     """
     markers = MarkerArray(markers=[Marker(action=Marker.DELETEALL)])
     if not grasps:
@@ -45,7 +48,6 @@ def grasp_markers(hand: Hand, grasps: Sequence[Grasp], target: Target) -> Marker
     x = torch.as_tensor(np.stack([pose_vector(hand, grasp, target.T_frame_object) for grasp in grasps]))
     kinematics = Kinematics(hand, torch.float64)
     T_object_link = kinematics.link_poses(x).numpy()
-    field = SignedDistanceField.from_mesh(target.mesh, RUN_TIME_RESOLUTION)
     touching = contacts(hand, kinematics, field, x)
     for rank, grasp in enumerate(grasps):
         own = [

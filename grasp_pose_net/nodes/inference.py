@@ -25,7 +25,7 @@ from grasp_pose_net.inference import (
     Plan,
     PlannedGrasp,
     PlannerConfig,
-    explain_failure,
+    best_of,
     rejections,
 )
 from grasp_pose_net.models import robot_srdf, robot_urdf
@@ -40,6 +40,7 @@ from grasp_pose_net.nodes.runtime import run
 from grasp_pose_net.nodes.scene import ObjectScene, Target
 from grasp_pose_net.planning import ScenePlanner
 from grasp_pose_net.refinement import Ranked
+from grasp_pose_net.shapes import SignedDistanceField
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,15 +119,17 @@ class InferenceNode(Node):
             code, text = MoveItErrorCodes.SUCCESS, f"{target.name}: {plan.summary()}"
             self.get_logger().info(text)
             if self.executor is not None:  # drawn once the answer is on its way: nobody plans with a picture
-                self.executor.create_task(self._show, response.grasps, target)
+                self.executor.create_task(
+                    self._show, response.grasps, target, self._planner.field(target.mesh)
+                )
         except (GraspPoseNetError, ValueError) as error:
             code, text = error_code(error), str(error)
             self.get_logger().warning(text)
         response.error_code = MoveItErrorCodes(val=code, message=text, source=self.get_name())
         return response
 
-    def _show(self, grasps: list[Grasp], target: Target) -> None:
-        self._markers.publish(grasp_markers(self._hand, grasps, target))
+    def _show(self, grasps: list[Grasp], target: Target, field: SignedDistanceField) -> None:
+        self._markers.publish(grasp_markers(self._hand, grasps, target, field))
 
     def _best(self, request: GraspPlanning.Request) -> tuple[Target, Plan]:
         """The target with the best grasp, and its plan.
@@ -139,10 +142,10 @@ class InferenceNode(Node):
             plan = self._plan_target(request, target)
             plans.append((target, plan))
             self._report(target, plan)
-        best = max(plans, key=lambda entry: entry[1].grasps[0].epsilon if entry[1].grasps else -1.0)
-        if not best[1].grasps:
-            raise explain_failure(best[1])
-        return best
+        target, plan = best_of(plans)
+        if not plan.grasps:
+            raise NoGraspFound(plan)
+        return target, plan
 
     def _plan_target(self, request: GraspPlanning.Request, target: Target) -> Plan:
         if self._reach and target.frame != WORLD:

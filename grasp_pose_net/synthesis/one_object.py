@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +21,7 @@ from grasp_pose_net.shapes import SignedDistanceField, load_mesh, split_of
 from grasp_pose_net.synthesis.backends import one_thread
 from grasp_pose_net.synthesis.files import STRONG_EPSILON, GraspDataset, storable
 from grasp_pose_net.synthesis.planner import Synthesis, Validate, synthesize
-from grasp_pose_net.synthesis.sources import object_name
+from grasp_pose_net.synthesis.sources import object_name, object_seed
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ class Task:
     @property
     def own_seed(self) -> int:
         """Seed of this object: no other object's, and the same wherever and whenever it is planned."""
-        return zlib.crc32(f"{self.seed}:{self.name}".encode())
+        return object_seed(self.seed, self.name)
 
 
 class Trials:

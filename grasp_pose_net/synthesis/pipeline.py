@@ -9,7 +9,6 @@ on how many workers there were. Objects that were left out are looked at again i
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import re
@@ -30,10 +29,10 @@ from grasp_pose_net.synthesis.dataset_report import dataset_report
 from grasp_pose_net.synthesis.files import GraspDataset, load_dataset, save_dataset
 from grasp_pose_net.synthesis.one_object import Task, plan_object
 from grasp_pose_net.synthesis.planner import Synthesis, Validate
+from grasp_pose_net.synthesis.resumable import alone, differences
 from grasp_pose_net.synthesis.sources import find_meshes, mesh_hash
 
 _MERGE_EVERY = 25  # objects
-_LISTED = 3  # differences named in an error
 
 
 def synthesize_dataset(
@@ -132,14 +131,7 @@ def _parts_folder(out: Path, overwrite: bool) -> Iterator[Path]:
     parts = out.with_suffix(".parts")
     if out.exists() and not parts.exists() and not overwrite:
         raise GraspPoseNetError(f"{out} is there already, and not of an unfinished run; use --overwrite")
-    parts.mkdir(parents=True, exist_ok=True)
-    with (parts / "lock").open(
-        "w"
-    ) as lock:  # the kernel drops the lock when the process ends, however it ends
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise GraspPoseNetError(f"{parts}: another run is at work on it; wait for its end") from error
+    with alone(parts, "run"):
         if overwrite:
             for folder in (path for path in parts.iterdir() if path.is_dir()):
                 shutil.rmtree(folder)
@@ -166,22 +158,6 @@ def _finished(parts: Path, tasks: Sequence[Task]) -> dict[str, GraspDataset]:
         if part.mesh_hash[0] == task.mesh_hash:  # else the mesh is another one now
             done[task.name] = part
     return done
-
-
-def differences(there: str, asked: str) -> str:
-    """What two descriptions of runs disagree in, "planner.rounds: 2 there, 3 asked" and the like."""
-    old, new = _flat("", json.loads(there)), _flat("", json.loads(asked))
-    names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    texts = [f"{name}: {old.get(name)} there, {new.get(name)} asked" for name in names[:_LISTED]]
-    return "; ".join(texts) + (f"; and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
-
-
-def _flat(name: str, value: Any) -> dict[str, Any]:
-    """Nested dictionaries as one, with dotted names."""
-    if not isinstance(value, dict):
-        return {name: value}
-    entries = [_flat(f"{name}.{key}" if name else key, inner) for key, inner in value.items()]
-    return {key: inner for entry in entries for key, inner in entry.items()}
 
 
 def _part_file(parts: Path, name: str) -> Path:

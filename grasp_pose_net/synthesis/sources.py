@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,11 @@ MESH_SUFFIXES = (".obj", ".ply", ".stl", ".off")
 def object_name(mesh: Path) -> str:
     """The "source/name" by which an object goes everywhere."""
     return f"{mesh.parent.name}/{mesh.stem}"
+
+
+def object_seed(seed: int, name: str) -> int:
+    """Seed of an object in a run: no other object's, and the same wherever and whenever its turn comes."""
+    return zlib.crc32(f"{seed}:{name}".encode())
 
 
 def find_meshes(folder: Path, sources: Sequence[str] = ()) -> list[Path]:

@@ -12,9 +12,9 @@ from grasp_pose_net.execution.problems import Problem
 from grasp_pose_net.inference import (
     OBJECTIVES,
     Account,
+    NoGraspFound,
     ObjectiveConfig,
     Plan,
-    explain_failure,
     rejection_text,
     rejections,
     seconds_text,
@@ -44,7 +44,7 @@ def test_reasons_and_times_survive_alone() -> None:
 
 def no_grasp(**rejected: int) -> str:
     counts = Counter({reason.replace("_", " "): count for reason, count in rejected.items()})
-    return str(explain_failure(Plan(grasps=(), candidates=sum(counts.values()), rejected=counts)))
+    return str(NoGraspFound(Plan(grasps=(), candidates=sum(counts.values()), rejected=counts)))
 
 
 def test_failure_names_the_stages_that_took_most_and_the_last_and_what_would_help() -> None:
@@ -63,7 +63,7 @@ def test_neighbours_are_named_even_where_they_took_few() -> None:
 def test_one_reason_is_said_once() -> None:
     text = no_grasp(ε_too_low=28)
     assert "Most were lost in ranking (ε too low): lower min_epsilon" in text and "The last" not in text
-    assert explain_failure(Plan(grasps=(), candidates=0, rejected=Counter())).reason == ""
+    assert NoGraspFound(Plan(grasps=(), candidates=0, rejected=Counter())).reason == ""
 
 
 def test_every_problem_of_the_arm_has_advice() -> None:

@@ -15,9 +15,9 @@ from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference import (
     GraspPlanner,
     NetworkProposer,
+    NoGraspFound,
     PlannerConfig,
     SampledProposer,
-    explain_failure,
     find_approaches,
     retry_rotations,
 )
@@ -107,7 +107,7 @@ def test_unreachable_grasps_are_counted(planner: GraspPlanner, can: trimesh.Trim
     plan = planner.plan(field, reachable=lambda grasp: "no inverse kinematics")
     assert plan.grasps == () and plan.spare == 0 and plan.candidates == 4 * 28  # every batch was tried
     assert plan.rejected["no inverse kinematics"] >= len(free.grasps)
-    assert "no inverse kinematics" in str(explain_failure(plan))
+    assert "no inverse kinematics" in str(NoGraspFound(plan))
 
 
 def test_approach_finds_the_open_side(hand: Hand) -> None:

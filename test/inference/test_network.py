@@ -134,7 +134,7 @@ def test_seed_decides_the_weights(hand: Hand) -> None:
     torch.manual_seed(7)
     before = torch.get_rng_state()
     one, same, other = (make_network("compact", hand, seed=seed).state_dict() for seed in (0, 0, 1))
-    name = "object_part.1.weight"
+    name = "object_part.0.weight"
     torch.testing.assert_close(one[name], same[name], rtol=0, atol=0)
     assert (one[name] != other[name]).any()
     assert torch.equal(torch.get_rng_state(), before)  # the caller's random numbers are left alone
@@ -170,7 +170,7 @@ def test_other_architectures_and_strange_files_are_named(tmp_path: Path, hand: H
     ):
         load_network(rewritten(path, header), hand)
     header["architecture"] = "compact"
-    wrong = {"object_part.1.weight": torch.zeros(3, 1, 5, 5, 5)}
+    wrong = {"object_part.0.weight": torch.zeros(3, 1, 5, 5, 5)}
     with pytest.raises(CheckpointError, match="asked for weights of architecture 'compact', found others"):
         load_network(rewritten(path, header, **wrong), hand)
     with pytest.raises(CheckpointError, match="found none of its header"):

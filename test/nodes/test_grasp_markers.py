@@ -14,6 +14,7 @@ from grasp_pose_net.hand import Hand
 from grasp_pose_net.nodes.grasp_markers import grasp_markers
 from grasp_pose_net.nodes.grasp_messages import candidate_message
 from grasp_pose_net.nodes.scene import Target
+from grasp_pose_net.shapes import RUN_TIME_RESOLUTION, SignedDistanceField
 
 pytestmark = pytest.mark.ros
 
@@ -51,7 +52,11 @@ def markers(hand: Hand, target: Target):
         )
         message.grasp_quality = epsilon
         grasps.append(message)
-    return grasp_markers(hand, grasps, target)
+    return grasp_markers(hand, grasps, target, field_of(target))
+
+
+def field_of(target: Target) -> SignedDistanceField:
+    return SignedDistanceField.from_mesh(target.mesh, RUN_TIME_RESOLUTION)
 
 
 def _split(T):
@@ -101,4 +106,4 @@ def test_every_grasp_has_the_whole_hand_and_its_value(hand, markers) -> None:
 
 
 def test_no_grasps_clear_what_was_shown(hand, target) -> None:
-    assert [m.action for m in grasp_markers(hand, [], target).markers] == [Marker.DELETEALL]
+    assert [m.action for m in grasp_markers(hand, [], target, field_of(target)).markers] == [Marker.DELETEALL]

@@ -19,7 +19,7 @@ from grasp_pose_net.execution import MotionConfig, PickGrasp, RobotModel, Scene
 from grasp_pose_net.execution.reach import Reach
 from grasp_pose_net.geometry import make_transform
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import Plan, PlannedGrasp, PlannerConfig, explain_failure
+from grasp_pose_net.inference import NoGraspFound, Plan, PlannedGrasp, PlannerConfig
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.nodes.grasp_messages import grasp_message
 from grasp_pose_net.nodes.inference import error_code
@@ -82,5 +82,5 @@ def test_messages_of_one_request_after_another_are_converted_once() -> None:
 def test_the_error_code_is_that_of_the_stage_that_took_most(reason: str, code: int) -> None:
 
     plan = Plan(grasps=(), candidates=9, rejected=Counter({"ε too low": 2, reason: 7}))
-    assert error_code(explain_failure(plan)) == code
+    assert error_code(NoGraspFound(plan)) == code
     assert error_code(PlanningError("nobody there")) == MoveItErrorCodes.PLANNING_FAILED
