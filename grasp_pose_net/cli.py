@@ -275,20 +275,23 @@ def evaluate(
         Path | None,
         typer.Option(help="CSV with source, name, licence; index.csv of the meshes without it."),
     ] = None,
+    trial: Annotated[bool, typer.Option(help="Try grasps of refined objects in physics.")] = True,
     seed: Seed = 0,
     json_file: JsonFile = None,
 ) -> None:
-    """Compare networks with each other and with the paper: its tables I and II, penetration, quality of grasps.
+    """Compare networks with each other and with the paper: tables I and II, penetration, quality and force trials of grasps.
 
     Example: grasp-pose-net evaluate --dataset shadow.npz --meshes objects --network shadow_compact --out runs/figures
     Three losses: … --network runs/l2/best.safetensors --network runs/consistency/best.safetensors …
     """
+    from grasp_pose_net.simulation.force_trial import ForceValidator
     from grasp_pose_net.training import Evaluation
     from grasp_pose_net.training import evaluate as run_evaluation
     from grasp_pose_net.training.tables import ratio_lines
 
     config = Evaluation(rotations=rotations, refined=refined, seed=seed)
-    report = run_evaluation(dataset, meshes, network, out, config, licences)
+    validate = ForceValidator() if trial else None
+    report = run_evaluation(dataset, meshes, network, out, config, licences, validate)
     typer.echo("\n".join(ratio_lines(report)))
     typer.echo(
         f"tables: {out / 'evaluation.md'}; plot: {out / 'evaluation.png'}; beside them a card of each network"

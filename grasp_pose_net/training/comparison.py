@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,20 @@ from grasp_pose_net.exceptions import ConfigError, GraspPoseNetError
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference.proposal import SampledProposer, retry_rotations
 from grasp_pose_net.reports import commit
+from grasp_pose_net.shapes import SignedDistanceField, load_mesh
 from grasp_pose_net.shapes.split import object_hash
-from grasp_pose_net.synthesis import load_dataset
+from grasp_pose_net.synthesis import find_meshes, load_dataset, object_name
+from grasp_pose_net.synthesis.planner import Validate
 from grasp_pose_net.training.card import licences_of, machine, model_card
 from grasp_pose_net.training.data import Batch, Objects, load_objects, make_batch
-from grasp_pose_net.training.evaluation import PAPER_MEASURE, depths, refined_figures, residuals
+from grasp_pose_net.training.evaluation import (
+    PAPER_MEASURE,
+    Held,
+    depths,
+    refined_figures,
+    residuals,
+    spread_of_grasps,
+)
 from grasp_pose_net.training.losses import PAPER_WEIGHTS, PoseWeights, pose_residual
 from grasp_pose_net.training.plots import save_evaluation
 from grasp_pose_net.training.summary import summarize
@@ -33,6 +42,7 @@ from grasp_pose_net.training.trained import Trained, load_trained
 PAPER_GRIDS = 27  # of each object, from the paper's rotations; residuals are taken over these
 
 Figures = dict[str, list[dict[str, float]]]  # of each object, by side of the split
+TrialOf = Callable[[str, SignedDistanceField], Held]  # force trial of an object "source/name"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +79,7 @@ def evaluate(
     out: Path,
     config: Evaluation | None = None,
     licences: Path | None = None,
+    validate: Validate | None = None,
 ) -> dict[str, Any]:
     """Evaluate networks and write `evaluation.md`, `.json`, `.png` and a card of each network.
 
@@ -79,6 +90,7 @@ def evaluate(
         out: folder to write into.
         config: how much is evaluated.
         licences: CSV with the columns source, name and licence; `index.csv` of the meshes without it.
+        validate: force trial of refined objects' grasps; none without.
 
     Returns:
         The report.
@@ -95,6 +107,7 @@ def evaluate(
         "networks": [],
         "hands": {},
         "baseline": [],
+        "truth": [],
         "changes": [],
         "measure": asdict(trained[0].measure),
         "config": asdict(config),
@@ -104,10 +117,11 @@ def evaluate(
         own = [one for one in trained if one.hand is hand]
         sides = load_objects(files[hand.name], meshes, hand)
         report["hands"][hand.name] = _hand_entry(files[hand.name], sides, hand, config)
-        part = compare(own, sides, config)
+        trial_of = None if validate is None else _trials(hand, meshes, validate)
+        part = compare(own, sides, config, trial_of)
         for entry in part["networks"]:
             entry["same_dataset"] = _is_same(entry["dataset"], report["hands"][hand.name])
-        for key in ("networks", "baseline", "changes"):
+        for key in ("networks", "baseline", "truth", "changes"):
             report[key] += part[key]
         names = [name for objects in sides.values() for name in objects.names]
         cards += [licences_of(meshes, names, licences)] * len(own)
@@ -124,24 +138,31 @@ def evaluate(
     return report
 
 
-def compare(trained: Sequence[Trained], sides: dict[str, Objects], config: Evaluation) -> dict[str, Any]:
+def compare(
+    trained: Sequence[Trained],
+    sides: dict[str, Objects],
+    config: Evaluation,
+    trial_of: TrialOf | None = None,
+) -> dict[str, Any]:
     """Figures of networks for one hand.
 
     Args:
         trained: the networks.
         sides: objects by side of the split.
         config: how much is evaluated.
+        trial_of: force trial of each refined object; none without.
 
     Returns:
-        "networks", an entry for each with "figures" by side; "baseline", the same without a network;
-        "changes" of the pose by the collision loss. Figures are means over objects; on the side "train"
-        only over those that a network was trained on.
+        "networks", an entry for each with "figures" by side; "baseline", the same without a network; "truth", how
+        far the grasps of an object are from each other; "changes" of the pose by the collision loss. Figures are
+        means over objects; on the side "train" only over those that a network was trained on.
     """
     hand, kinematics = trained[0].hand, Kinematics(trained[0].hand)
     proposer = SampledProposer(hand)
     pairs = _collision_pairs(trained)
     figures: list[Figures] = [defaultdict(list) for _ in trained]
     baseline: Figures = defaultdict(list)
+    truth: Figures = defaultdict(list)
     changes: list[Figures] = [defaultdict(list) for _ in pairs]
     bar = tqdm(total=sum(map(len, sides.values())), desc=f"evaluate {hand.name}", unit="object")
     for side, objects in sides.items():
@@ -151,13 +172,14 @@ def compare(trained: Sequence[Trained], sides: dict[str, Objects], config: Evalu
             rotations = grid_rotations(name, config)
             batch = make_batch(objects, np.full(len(rotations), number), rotations)
             field = objects.field(number) if number in refined else None
+            held = None if field is None or trial_of is None else trial_of(name, field)
             asked = [place for place in range(len(trained)) if number in seen[place]]
             answers = {place: _answer(trained[place], batch) for place in asked}
             for place, x in answers.items():
                 row = _network_figures(objects, batch, x, kinematics, trained[place])
                 if field is not None:
                     poses = batch.to_object_frame(x).double().numpy()
-                    row |= refined_figures(hand, kinematics, field, poses)
+                    row |= refined_figures(hand, kinematics, field, poses, held)
                 figures[place][side].append(row)
             for (first, second), kept in zip(pairs, changes, strict=True):
                 if first in answers and second in answers:
@@ -165,13 +187,17 @@ def compare(trained: Sequence[Trained], sides: dict[str, Objects], config: Evalu
                     kept[side].append(change)
             if field is not None:
                 rng = np.random.default_rng([config.seed, object_hash(name)])
-                row = refined_figures(hand, kinematics, field, proposer(field, rotations, rng=rng))
-                baseline[side].append(row)
+                poses = proposer(field, rotations, rng=rng)
+                baseline[side].append(refined_figures(hand, kinematics, field, poses, held))
+            grasps = objects.grasps[number][objects.valid[number]]
+            if len(grasps) > 1:
+                truth[side].append(_truth_figures(grasps, trained[0]))
             bar.update()
     bar.close()
     return {
         "networks": [_entry(one, _means(kept)) for one, kept in zip(trained, figures, strict=True)],
         "baseline": [{"hand": hand.name, "figures": _means(baseline)}],
+        "truth": [{"hand": hand.name, "figures": _means(truth)}],
         "changes": [
             {
                 "hand": hand.name,
@@ -239,6 +265,24 @@ def _network_figures(
     raw = residuals(objects, paper, x, kinematics, PAPER_MEASURE)
     row |= {f"paper_{name}": raw[name] for name in ("l2", "consistency", "combined")}
     return row | depths(objects, paper, x, kinematics)
+
+
+def _truth_figures(grasps: torch.Tensor, one: Trained) -> dict[str, float]:
+    """How far the grasps (K, 7 + J) of one object are from each other, in both measures."""
+    plain = spread_of_grasps(grasps, PAPER_MEASURE.weights)
+    own = spread_of_grasps(grasps, one.measure.weights)
+    return own | {f"paper_{name}": value for name, value in plain.items()}
+
+
+def _trials(hand: Hand, meshes: Path, validate: Validate) -> TrialOf:
+    """The force trial of every object in a folder of meshes."""
+    files = {object_name(file): file for file in find_meshes(meshes)}
+
+    def trial_of(name: str, field: SignedDistanceField) -> Held:
+        mesh = load_mesh(files[name])
+        return lambda x: validate(hand, mesh, field, x)
+
+    return trial_of
 
 
 def _collision_pairs(trained: Sequence[Trained]) -> list[tuple[int, int]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -20,10 +21,15 @@ from grasp_pose_net.training.losses import (
     combined_loss,
     consistency_loss,
     l2_loss,
+    pose_residual,
 )
 
 BATCH = 32
 GOOD_EPSILON = 0.05  # what the planner offers at least (`PlannerConfig.min_epsilon`)
+
+Held = Callable[
+    [np.ndarray], np.ndarray
+]  # force trial of grasps (B, 7 + J) of one object: whether each held, (B,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +102,39 @@ def depths(objects: Objects, batch: Batch, x: torch.Tensor, kinematics: Kinemati
     }
 
 
+def spread_of_grasps(grasps: torch.Tensor, weights: PoseWeights) -> dict[str, float]:
+    """How far the grasps of one object are from each other: what a network as good as the dataset would reach.
+
+    Args:
+        grasps: (K, 7 + J), at least two.
+        weights: of the parts of the residual.
+
+    Returns:
+        Means over all grasps: "consistency", the residual to the nearest other one; "l2", to any other one, of which
+        "l2_position", "l2_quaternion" and "l2_joints" are the parts.
+    """
+    own = torch.eye(len(grasps), dtype=torch.bool)
+
+    def between(**kept: float) -> torch.Tensor:
+        return pose_residual(grasps[:, None], grasps[None], replace(weights, **kept))
+
+    nothing = {"position_per_m2": 0.0, "quaternion": 0.0, "joints_per_rad2": 0.0}
+    parts = {
+        f"l2_{name.split('_')[0]}": between(**{key: 0.0 for key in nothing if key != name})[~own].mean()
+        for name in nothing
+    }
+    residual = between()
+    nearest = residual.masked_fill(own, torch.inf).amin(1).mean()
+    figures = {"l2": residual[~own].mean(), "consistency": nearest, **parts}
+    return {name: float(value) for name, value in figures.items()}
+
+
 def refined_figures(
-    hand: Hand, kinematics: Kinematics, distance: SignedDistanceField, x: np.ndarray
+    hand: Hand,
+    kinematics: Kinematics,
+    distance: SignedDistanceField,
+    x: np.ndarray,
+    held: Held | None = None,
 ) -> dict[str, float]:
     """What run-time refinement makes of the candidates of one object.
 
@@ -108,11 +145,14 @@ def refined_figures(
         kinematics: of the hand.
         distance: the object's field.
         x: (R, 7 + J) candidates, object frame.
+        held: force trial of the object; none without.
 
     Returns:
         Over all candidates, dropped ones among them, "refined_points" inside and "refined_depth_m", their
         mean depth; "good_share" of the candidates; "best_epsilon" of those that nothing penetrates, 0
-        without any; "object_good" and "first_good", 1 where any, or the first one, is good.
+        without any; "object_good" and "first_good", 1 where any, or the first one, is good. With a trial, 1 where a grasp
+        held and 0 where it did not, or was not good: "raw_held" of the first candidate as it came, which need not be
+        good, "first_held" of the first, and "best_held" of the one with the best ε.
     """
     tolerance_m = Refinement().tolerance_m
     refined = refine(hand, distance, x)
@@ -121,7 +161,7 @@ def refined_figures(
     epsilon = epsilon_batch(contacts(hand, kinematics, distance, pose), distance.radius).numpy()
     free = refined.ok & (depth.hand_penetration_m.numpy() <= tolerance_m)
     good = free & (epsilon >= GOOD_EPSILON)
-    return {
+    figures = {
         "refined_points": float(depth.penetrating_points.double().mean()),
         "refined_depth_m": float(depth.mean_depth_m.mean()),
         "good_share": float(good.mean()),
@@ -129,6 +169,14 @@ def refined_figures(
         "object_good": float(good.any()),
         "first_good": float(good[0]),
     }
+    if held is None:
+        return figures
+    best = int(np.where(good, epsilon, -1.0).argmax())
+    tried = held(np.stack([x[0], refined.x[0], refined.x[best]]))
+    counts = tried & np.array([True, good[0], good[best]])
+    return figures | dict(
+        zip(("raw_held", "first_held", "best_held"), counts.astype(float).tolist(), strict=True)
+    )
 
 
 def evaluate_network(

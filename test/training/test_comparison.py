@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -209,6 +210,11 @@ def check_text(text: str, report: dict[str, Any]) -> None:
     assert "barrett, compact, 3 objects (29 points)" in text
     assert "| shadow | none: sampled | test |" in text
     assert "12.7 %" in text
+    (truth,) = [entry["figures"]["test"] for entry in report["truth"] if entry["hand"] == "shadow"]
+    assert f"| grasps of the dataset | test | {truth['l2']:.4g} | {truth['consistency']:.4g} |  |" in text
+    assert f"| shadow, plain units | {truth['paper_l2']:.4g} | {truth['paper_l2_position']:.4g} |" in text
+    held = kinds["shadow", "l2"]["test"]["best_held"]["mean"]
+    assert re.search(rf"\| shadow, compact \| L2 \| test \|.* {100 * held:.4g} \|", text)
     assert "Trained on another version of the dataset:" in text
 
 

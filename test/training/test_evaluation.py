@@ -15,7 +15,14 @@ from grasp_pose_net.refinement import Refined, refine_and_rank
 from grasp_pose_net.shapes import random_rotations, rotate_pose
 from grasp_pose_net.synthesis import draw_starts
 from grasp_pose_net.training import Objects, evaluation, make_batch
-from grasp_pose_net.training.evaluation import PAPER_MEASURE, Measure, depths, refined_figures, residuals
+from grasp_pose_net.training.evaluation import (
+    PAPER_MEASURE,
+    Measure,
+    depths,
+    refined_figures,
+    residuals,
+    spread_of_grasps,
+)
 
 
 def residual_by_hand(x: np.ndarray, rotation: np.ndarray, target: np.ndarray, measure: Measure) -> float:
@@ -51,6 +58,22 @@ def test_residuals_are_the_training_losses_by_hand(objects: Objects, hand: Hand,
     assert found["collision"] > 0
 
 
+@pytest.mark.parametrize("measure", [Measure(), PAPER_MEASURE])
+def test_spread_of_grasps_by_hand(hand: Hand, measure: Measure) -> None:
+    grasps = random_grasps(hand, 4, 1)
+    found = spread_of_grasps(torch.from_numpy(grasps), measure.weights)
+    still = np.eye(3)
+    others = [
+        [residual_by_hand(one, still, other, measure) for k, other in enumerate(grasps) if k != number]
+        for number, one in enumerate(grasps)
+    ]
+    assert found["l2"] == pytest.approx(np.mean(others))
+    assert found["consistency"] == pytest.approx(np.mean([min(row) for row in others]))
+    assert found["l2_position"] + found["l2_quaternion"] + found["l2_joints"] == pytest.approx(found["l2"])
+    joints = [((a[7:] - b[7:]) ** 2).sum() for i, a in enumerate(grasps) for b in grasps[i + 1 :]]
+    assert found["l2_joints"] == pytest.approx(measure.weights.joints_per_rad2 * np.mean(joints))
+
+
 def test_depths_are_those_of_the_protocol(objects: Objects, hand: Hand) -> None:
     rotations = random_rotations(6, rng=np.random.default_rng(1))
     x = torch.from_numpy(random_grasps(hand, 6, 2)).float()
@@ -78,6 +101,30 @@ def test_refined_figures_are_what_the_planner_would_offer(objects: Objects, hand
     assert (found["object_good"], found["first_good"]) == (1.0, float(0 in good))
     first = refined_figures(hand, Kinematics(hand), field, x[[good[0]]])
     assert (first["object_good"], first["first_good"], first["good_share"]) == (1.0, 1.0, 1.0)
+
+
+def test_trials_count_only_good_grasps_but_the_first_as_it_came(objects: Objects, hand: Hand) -> None:
+    field, rng, kinematics = objects.field(1), np.random.default_rng(0), Kinematics(hand)
+    x = draw_starts(hand, field_mesh(objects), field, 5, rng=rng)
+    tried = []
+
+    def held(grasps: np.ndarray) -> np.ndarray:
+        tried.append(grasps)
+        return np.ones(len(grasps), bool)
+
+    found = refined_figures(hand, kinematics, field, x, held)
+    (grasps,) = tried
+    best = refine_and_rank(hand, field, x)
+    np.testing.assert_array_equal(grasps[0], x[0])
+    np.testing.assert_allclose(grasps[2], best.x[0])
+    names = ("raw_held", "first_held", "best_held")
+    assert [found[name] for name in names] == [1.0, found["first_good"], 1.0]
+    sunk = np.repeat(best.x[:1], 2, 0)
+    sunk[:, :3] = 0.0  # the palm in the middle of the ball: refinement cannot free it
+    found = refined_figures(hand, kinematics, field, sunk, held)
+    assert [found[name] for name in names] == [1.0, 0.0, 0.0]
+    nothing = refined_figures(hand, kinematics, field, x, lambda grasps: np.zeros(len(grasps), bool))
+    assert [nothing[name] for name in names] == [0.0, 0.0, 0.0]
 
 
 def field_mesh(objects: Objects) -> trimesh.Trimesh:
