@@ -89,7 +89,7 @@ class CompactNetwork(nn.Module):
     from are inside, and what comes out is a posture the hand can take.
     """
 
-    def __init__(self, hand: Hand, channels: Sequence[int] = (16, 32, 64), hidden: int = 512) -> None:
+    def __init__(self, hand: Hand, channels: Sequence[int] = (16, 32, 64), hidden: int = 1024) -> None:
         """Make an untrained network; fewer channels and neurons are for tests."""
         super().__init__()
         self.options: dict[str, Any] = {"channels": list(channels), "hidden": hidden}

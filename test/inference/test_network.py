@@ -193,7 +193,7 @@ def test_header_tells_what_the_weights_are_for(hand: Hand, tmp_path: Path) -> No
     assert network_header(str(file)) == {
         "hand": "shadow",
         "architecture": "compact",
-        "options": {"channels": [16, 32, 64], "hidden": 512},
+        "options": {"channels": [16, 32, 64], "hidden": 1024},
         "pose_size": 25,
         "config": {"loss": "l2"},
     }
