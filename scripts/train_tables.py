@@ -4,7 +4,7 @@
     grasp-pose-net evaluate --dataset shadow.npz --dataset barrett.npz --meshes objects --out runs/figures \
         $(printf -- '--network %s ' runs/tables/*/best.safetensors)
 
-Three losses and three seeds for the Shadow Hand, three losses for the Barrett hand, and the combined loss on fewer objects. Each
+Three losses and three seeds for the Shadow Hand, three losses for the Barrett hand, the combined loss on fewer objects. Each
 network is trained by `grasp-pose-net train` in a process of one thread, which uses two cores better than one network after the
 other does: 6000 steps take 11 minutes.
 """

@@ -81,7 +81,7 @@ class PaperNetwork(nn.Module):
 
 
 class CompactNetwork(nn.Module):
-    """A network for two CPU cores: less than 1/500 of the arithmetic and 1/40 of the weights of the paper's.
+    """A network for two CPU cores: less than 1/500 of the arithmetic and 1/100 of the weights of the paper's.
 
     It differs in three ways. Cells are averaged in blocks of 2³ first: a grid of 32³ that still knows how
     full a block is. Convolutions have a stride instead of a maximum, which is what saves the time. The
