@@ -44,7 +44,7 @@ class Measure:
 
     weights: PoseWeights = field(default_factory=PoseWeights)
     beta: float = 0.75
-    collision_per_m2: float = 1000.0
+    collision_per_m2: float = 2500.0
 
 
 # squared metres, quaternion parts and radians added as they are
