@@ -98,8 +98,16 @@ def report(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def machine() -> str:
-    """The computer that figures were taken on."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    """The computer that figures were taken on: system, processor, cores, and the Python."""
+    processor = platform.machine()
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+        processor = next(
+            line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")
+        )
+    except (OSError, StopIteration):
+        pass  # not Linux, or a processor without a name: the architecture is said
+    return f"{platform.system()}, {processor}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def commit() -> str:

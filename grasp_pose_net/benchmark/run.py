@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from grasp_pose_net.benchmark.trial import LEFT_OUT, Task, make_tools, run_task
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.reports import commit, report
 from grasp_pose_net.shapes import split_of
+from grasp_pose_net.storage import write_whole
 from grasp_pose_net.synthesis.backends import in_parallel
 from grasp_pose_net.synthesis.resumable import alone, differences
 from grasp_pose_net.synthesis.sources import find_meshes, mesh_hash, object_name
@@ -96,12 +96,12 @@ def _run(
     with tqdm(initial=len(done), total=len(tasks), unit="trial", smoothing=0.05) as progress:
         for task, result in in_parallel(_numbered, waiting, jobs=jobs):
             entry = result | circumstances
-            _write_whole(_entry_file(folder, task), json.dumps(entry))
+            write_whole(_entry_file(folder, task), json.dumps(entry))
             done[task] = entry
             progress.update()
     result = _reported([done[task] for task in tasks], config) | {"measured_objects": objects}
-    _write_whole(out / "report.json", json.dumps(result, indent=1) + "\n")
-    _write_whole(out / "report.md", benchmark_text(result))
+    write_whole(out / "report.json", json.dumps(result, indent=1) + "\n")
+    write_whole(out / "report.md", benchmark_text(result))
     save_plots(result, out)
     return result
 
@@ -138,7 +138,7 @@ def _prepare(folder: Path, out: Path, config: BenchmarkConfig, overwrite: bool) 
             f"{out} has entries of other settings ({differences(there, settings)}); ask for the same, for another "
             "--out, or use --overwrite to begin anew"
         )
-    _write_whole(file, settings)
+    write_whole(file, settings)
 
 
 def _known_entry(folder: Path, task: Task) -> dict[str, Any] | None:
@@ -152,11 +152,3 @@ def _known_entry(folder: Path, task: Task) -> dict[str, Any] | None:
 
 def _entry_file(folder: Path, task: Task) -> Path:
     return folder / f"{task.name}.{task.episode}.json"
-
-
-def _write_whole(file: Path, text: str) -> None:
-    """Write under another name first: a kill leaves the file as it was, or complete."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(file.name + ".part")
-    unfinished.write_text(text)
-    os.replace(unfinished, file)

@@ -7,7 +7,6 @@ z), joint angles [rad], in the frame of the (possibly rotated) grid.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +22,7 @@ from grasp_pose_net.exceptions import CheckpointError, ConfigError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.models import network_file
 from grasp_pose_net.shapes import GRID_CELLS
+from grasp_pose_net.storage import whole
 
 HEADER = "grasp_pose_net"  # key of the JSON text in the file's metadata
 POSITION_UNIT_M = (
@@ -183,9 +183,8 @@ def _write(path: Path, weights: dict[str, torch.Tensor], header: dict[str, Any])
         name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
         for name, value in weights.items()
     }
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(save(tensors, metadata={HEADER: json.dumps(header)}))
-    os.replace(partial, path)
+    with whole(path) as unfinished:
+        unfinished.write_bytes(save(tensors, metadata={HEADER: json.dumps(header)}))
 
 
 def load_network(name: str, hand: Hand) -> nn.Module:

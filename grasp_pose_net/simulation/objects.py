@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from grasp_pose_net.geometry import Array
 from grasp_pose_net.shapes import load_mesh
+from grasp_pose_net.storage import cache_dir, whole
 
 DENSITY = 300.0  # kg/m³, and the limits below: the lift trial of the paper's table-top objects
 MASS_LIMITS_KG = (0.05, 1.0)
@@ -85,12 +85,6 @@ def convex_pieces(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, ...]:
         )
 
 
-def cache_dir() -> Path:
-    """Folder for computed files that may be deleted at any time."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "grasp_pose_net"
-
-
 def _decompose(vertices: Array, faces: NDArray[np.int32]) -> list[tuple[Array, Array]]:
     import coacd
 
@@ -100,9 +94,6 @@ def _decompose(vertices: Array, faces: NDArray[np.int32]) -> list[tuple[Array, A
 
 
 def _write_pieces(file: Path, pieces: list[tuple[Array, Array]]) -> None:
-    """Write under another name first, so that a second process never reads half a file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"{file.stem}-{os.getpid()}.npz")
     arrays = {f"v{i}": v for i, (v, _) in enumerate(pieces)} | {f"f{i}": f for i, (_, f) in enumerate(pieces)}
-    np.savez(unfinished, **arrays)  # type: ignore[arg-type]
-    unfinished.replace(file)
+    with whole(file) as unfinished:
+        np.savez(unfinished, **arrays)  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ and measured, so that every figure in the file belongs to the very numbers in th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
+from grasp_pose_net.storage import whole
 
 POSITION_STEP_M = 5e-5  # 16 bits reach 1.6 m, beyond the hand on the largest object
 QUATERNION_STEP = 1 / 32767
@@ -131,11 +131,8 @@ def save_dataset(path: Path, data: GraspDataset) -> None:
     arrays = {name: getattr(data, name) for name in GraspDataset.__dataclass_fields__}
     arrays["x"] = _whole_steps(data.x)
     arrays |= {name: arrays[name].astype(np.float16) for name in _HALF}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as stream:
+    with whole(path) as unfinished, unfinished.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
-    os.replace(temporary, path)
 
 
 def storable(hand: Hand, x: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import platform
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,19 +73,6 @@ def model_card(report: dict[str, Any]) -> str:
         *_figures(report),
     ]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def machine() -> str:
-    """The machine in words: system, processor, cores."""
-    processor = platform.machine()
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-        processor = next(
-            line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        pass  # not Linux, or a processor without a name: the architecture is said
-    return f"{platform.system()}, {processor}, {os.cpu_count()} cores"
 
 
 def _figures(report: dict[str, Any]) -> list[str]:

@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -27,9 +26,10 @@ from grasp_pose_net.inference.network import (
     network_header,
     save_network,
 )
-from grasp_pose_net.reports import commit
+from grasp_pose_net.reports import commit, machine
+from grasp_pose_net.storage import whole, write_whole
 from grasp_pose_net.training.batches import Draws, stream
-from grasp_pose_net.training.card import licences_of, machine, model_card
+from grasp_pose_net.training.card import licences_of, model_card
 from grasp_pose_net.training.data import Batch, Objects
 from grasp_pose_net.training.evaluation import evaluate_network, losses_of
 from grasp_pose_net.training.losses import PoseWeights, combined_loss
@@ -184,7 +184,7 @@ def train(
         + " ".join(f"--{name} {value}" for name, value in flags.items())
     )
     keep_notes(out, report, dataset=fingerprint(dataset), commit=commit(), command=command)
-    _write(out / "card.md", model_card(report))
+    write_whole(out / "card.md", model_card(report))
     return report
 
 
@@ -192,7 +192,7 @@ def keep_notes(out: Path, report: dict[str, Any], **entries: Any) -> None:
     """Complete the report of a run, in place and in its file, and the header of its weights, which may go elsewhere."""
     report |= entries
     add_notes(out / "best.safetensors", **{name: report[name] for name in NOTES})
-    _write(out / "report.json", json.dumps(report, indent=2) + "\n")
+    write_whole(out / "report.json", json.dumps(report, indent=2) + "\n")
 
 
 def train_on(
@@ -371,7 +371,7 @@ def _checkpoint(run: Run, out: Path, hand: Hand, config: TrainConfig) -> None:
     writer = csv.DictWriter(table, fieldnames=list(run.history[0]))
     writer.writeheader()
     writer.writerows(run.history)
-    _write(out / "curves.csv", table.getvalue())
+    write_whole(out / "curves.csv", table.getvalue())
     if run.best_network is not None:
         best = min(run.history, key=lambda row: row["validation_consistency"])
         save_network(
@@ -387,8 +387,8 @@ def _checkpoint(run: Run, out: Path, hand: Hand, config: TrainConfig) -> None:
         "best": run.best,
         "history": run.history,
     }
-    torch.save(state, out / "state.partial")
-    os.replace(out / "state.partial", out / "state.pt")
+    with whole(out / "state.pt") as unfinished:
+        torch.save(state, unfinished)
 
 
 def _report(
@@ -424,13 +424,6 @@ def _report(
         "figures": figures,
         "weights": str(out / "best.safetensors"),
     }
-    _write(out / "report.json", json.dumps(report, indent=2) + "\n")
+    write_whole(out / "report.json", json.dumps(report, indent=2) + "\n")
     save_curves(out / "curves.csv", out / "curves.png")
     return report
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    os.replace(partial, path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import torch
 
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
+from grasp_pose_net.storage import cache_dir, whole
 from grasp_pose_net.training.data import FIELD_CELLS, VALIDATION_SHARE, Objects, load_objects, packed_grasps
 
 FARTHEST_CELLS = 60.0  # where one byte ends; deeper or farther samples do not occur in a cube of 64 cells
@@ -38,10 +38,9 @@ def prepared_objects(
         hand: the hand it must have been made for.
         cache: folder of prepared files; the user's cache folder without.
     """
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     key = hashlib.sha256(f"{_FORMAT} {hand.name} {FIELD_CELLS} {VALIDATION_SHARE}".encode())
     key.update(dataset.read_bytes() if dataset.is_file() else b"")
-    path = (cache or base / "grasp_pose_net") / f"{dataset.stem}-{key.hexdigest()[:16]}.npz"
+    path = (cache or cache_dir()) / f"{dataset.stem}-{key.hexdigest()[:16]}.npz"
     if not path.exists():
         save_prepared(path, load_objects(dataset, meshes, hand), hand)
     return load_prepared(path, hand)
@@ -56,9 +55,7 @@ def save_prepared(path: Path, sides: dict[str, Objects], hand: Hand, **notes: An
     """Write objects of some sides of the split, with notes; a reader finds the whole file or none."""
     objects = list(sides.values())
     counts = [o.valid.sum(1).numpy() for o in objects]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with temporary.open("wb") as stream:
+    with whole(path) as unfinished, unfinished.open("wb") as stream:
         np.savez_compressed(
             stream,
             format=_FORMAT,
@@ -73,7 +70,6 @@ def save_prepared(path: Path, sides: dict[str, Objects], hand: Hand, **notes: An
             counts=np.concatenate(counts),
             grasps=np.concatenate([o.grasps[o.valid].numpy() for o in objects]),
         )
-    os.replace(temporary, path)
 
 
 def load_prepared(path: Path, hand: Hand) -> dict[str, Objects]:
