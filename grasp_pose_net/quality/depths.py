@@ -41,13 +41,21 @@ def penetration(
     with torch.no_grad():
         depth = (-field.distance(kinematics.contacts(x)[0])).clamp(min=0)  # (B, P)
         inside = depth > 0
-        surface = -field.distance(kinematics.points(x, hand.surface))  # (B, M)
         return Penetration(
             penetrating_points=inside.sum(1),
             mean_depth_m=depth.sum(1) / inside.sum(1).clamp(min=1),
-            hand_penetration_m=surface.amax(1).clamp(min=0),
+            hand_penetration_m=hand_penetration(hand, kinematics, field, x),
             self_penetration_m=self_penetration(hand, kinematics, x),
         )
+
+
+def hand_penetration(
+    hand: Hand, kinematics: Kinematics, field: SignedDistanceField, x: torch.Tensor
+) -> torch.Tensor:
+    """Largest depth (B,) [m] of the hand's collision surface in the object; arguments as `penetration`."""
+    with torch.no_grad():
+        depth = -field.distance(kinematics.points(x, hand.surface))  # (B, M)
+        return depth.amax(1).clamp(min=0)
 
 
 def self_penetration(hand: Hand, kinematics: Kinematics, x: torch.Tensor) -> torch.Tensor:

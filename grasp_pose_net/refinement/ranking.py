@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.quality import contacts, epsilon_batch, penetration
+from grasp_pose_net.quality import contacts, epsilon_batch, hand_penetration
 from grasp_pose_net.refinement.arrays import Box, Plane
 from grasp_pose_net.refinement.postures import postures
 from grasp_pose_net.refinement.refine import Refinement, refine
@@ -56,7 +56,7 @@ def refine_and_rank(
     refined = refine(hand, field, x, plane, obstacles, config)
     kinematics, pose = Kinematics(hand), torch.as_tensor(refined.x, dtype=torch.float32)
     # The skin itself decides, not the spheres that stand for it in the descent.
-    depth_m = penetration(hand, kinematics, field, pose).hand_penetration_m.numpy()
+    depth_m = hand_penetration(hand, kinematics, field, pose).numpy()
     epsilon = epsilon_batch(contacts(hand, kinematics, field, pose), field.radius).numpy()
     reasons = {
         "penetrates": np.maximum(depth_m, refined.object_m),
