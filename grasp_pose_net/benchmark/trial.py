@@ -24,7 +24,7 @@ from grasp_pose_net.geometry import Array, inverse_transform, make_transform, sp
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference import GraspPlanner, NoGraspFound, Plan, PlannedGrasp, best_of
 from grasp_pose_net.models import robot_srdf, robot_urdf
-from grasp_pose_net.perception import perceive
+from grasp_pose_net.perception import View, perceive
 from grasp_pose_net.planning import ScenePlanner, Target, surroundings
 from grasp_pose_net.reports import entry, grasp_figures, known_stages
 from grasp_pose_net.shapes import load_mesh
@@ -95,6 +95,26 @@ def _warm_tools(config: BenchmarkConfig) -> Tools:
     shared = make_tools(config)
     shared.planner.warm_up()
     return shared
+
+
+def episode_of(task: Task) -> Episode:
+    """The object at rest on the table."""
+    return prepare_episode(task.config.world, [task.mesh], task.own_seed, task.episode)
+
+
+def views_of_task(task: Task, episode: Episode) -> list[View]:
+    """What the noisy cameras see of it; the same noise every time."""
+    noise = np.random.default_rng([task.own_seed, task.episode, 1])
+    return views_of(episode, task.config.world, noise)
+
+
+def on_true_object(episode: Episode, target: Target, x: Array) -> Array:
+    """A grasp x (D,) of an object as it was perceived, in the frame of the object as it is."""
+    simulation = episode.simulation
+    T_world_true = simulation.object_pose(simulation.objects[0].name)
+    T_true_object = inverse_transform(T_world_true) @ target.T_world_object
+    T_true_palm = T_true_object @ make_transform(x[:3], x[3:7])
+    return np.concatenate([*split_transform(T_true_palm), x[7:]])
 
 
 def run_task(task: Task) -> dict[str, Any]:
@@ -175,11 +195,9 @@ class Trial:
 
     def _scan(self) -> tuple[Scene, list[Target]]:
         """What perception makes of the object on a table in front of noisy cameras."""
-        task, world = self._task, self._config.world
-        self._episode = prepare_episode(world, [task.mesh], task.own_seed, task.episode)
+        self._episode = episode_of(self._task)
         self.stage = "perception"
-        noise = np.random.default_rng([task.own_seed, task.episode, 1])
-        views = views_of(self._episode, world, noise)
+        views = views_of_task(self._task, self._episode)
         scene = self._timed("perception", lambda: perceive(views, self._config.perception))
         if not scene.objects:
             raise PerceptionError(f"no object to grasp: {scene.summary()}")
@@ -212,14 +230,9 @@ class Trial:
             (D,) the grasp, frame of the object as it is.
         """
         self._known |= grasp_figures(self._tools.hand, target.mesh, grasp.x)
-        T_true_object = np.eye(4)
+        x_true = grasp.x
         if self._episode is not None:
-            simulation = self._episode.simulation
-            T_world_true = simulation.object_pose(simulation.objects[0].name)
-            T_true_object = inverse_transform(T_world_true) @ target.T_world_object
-        T_true_palm = T_true_object @ make_transform(grasp.x[:3], grasp.x[3:7])
-        x_true = np.concatenate([*split_transform(T_true_palm), grasp.x[7:]])
-        if self._episode is not None:
+            x_true = on_true_object(self._episode, target, grasp.x)
             self._known["on_true_object"] = grasp_figures(self._tools.hand, mesh, x_true)
         self._grasp_true = x_true
         return x_true
