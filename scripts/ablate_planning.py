@@ -3,7 +3,7 @@
     python scripts/ablate_planning.py --meshes objects --limit 80 --jobs 2 --out docs/ablation
 
 Writes OUT.json and OUT.md. Each object lies on the table, is scanned by four noisy cameras and perceived once; then every
-variant plans on what was perceived, and its best grasp is tried on the object as it is. What a variant cannot grasp has not held.
+variant plans on what was perceived; its best grasp is tried on the object as it is. What a variant cannot grasp has not held.
 
 - network: the answer for the object as it stands, as it comes
 - refined: the same after refinement in free space
