@@ -12,6 +12,7 @@ other does: 6000 steps take 11 minutes.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -36,6 +37,12 @@ def commands(arguments: argparse.Namespace) -> Iterator[tuple[Path, list[str]]]:
             words += ["--objects", str(objects)] if objects else []
             words += ["--dataset", str(dataset), "--meshes", str(arguments.meshes), "--out", str(out)]
             yield out, [sys.executable, "-m", "grasp_pose_net.cli", "train", *words, "--workers", "0"]
+
+
+def finished(out: Path, steps: int) -> bool:
+    """Whether a run's report, which is written last, tells of all steps."""
+    report = out / "report.json"
+    return report.exists() and json.loads(report.read_text()).get("config", {}).get("steps") == steps
 
 
 def train(out: Path, command: list[str]) -> int:
@@ -64,7 +71,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if not (arguments.shadow or arguments.barrett):
         parser.error("nothing to train on: give --shadow, --barrett or both")
-    runs = list(commands(arguments))
+    runs = [run for run in commands(arguments) if not finished(run[0], arguments.steps)]
     with ThreadPoolExecutor(arguments.jobs) as pool, tqdm(total=len(runs), unit="network") as progress:
         results = []
         for out, command in runs:

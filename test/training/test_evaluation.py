@@ -10,8 +10,8 @@ from made_objects import random_grasps
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.quality import epsilon_of, penetration
-from grasp_pose_net.refinement import Refined, refine_and_rank
+from grasp_pose_net.quality import epsilon_of, hand_penetration, penetration
+from grasp_pose_net.refinement import Refined, Refinement, refine_and_rank
 from grasp_pose_net.shapes import random_rotations, rotate_pose
 from grasp_pose_net.synthesis import draw_starts
 from grasp_pose_net.training import Objects, evaluation, make_batch
@@ -138,10 +138,13 @@ def test_candidates_that_stay_inside_are_not_good(
 ) -> None:
     field, rng, kinematics = objects.field(1), np.random.default_rng(0), Kinematics(hand)
     best = refine_and_rank(hand, field, draw_starts(hand, field_mesh(objects), field, 5, rng=rng)).x[0]
-    sunk = best.copy()
-    sunk[:3] *= 1 - 0.004 / np.linalg.norm(
-        sunk[:3]
-    )  # 4 mm towards the middle: contacts remain, the skin is inside
+    towards_middle = -best[:3] / np.linalg.norm(best[:3])
+    steps_m = 0.001 * np.arange(1, 15)
+    sinking = np.repeat(best[None], len(steps_m), 0)
+    sinking[:, :3] += steps_m[:, None] * towards_middle
+    pose = torch.as_tensor(sinking, dtype=torch.float32)
+    deep = hand_penetration(hand, kinematics, field, pose).numpy() > 1.5 * Refinement().tolerance_m
+    sunk = sinking[np.flatnonzero(deep)[0]]  # contacts remain, the skin is inside
     zero = np.zeros(3)
 
     def unmoved(hand: Hand, field: object, x: np.ndarray) -> Refined:
