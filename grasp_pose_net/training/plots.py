@@ -115,22 +115,24 @@ def plot_learning_curve(reports: Sequence[dict[str, Any]], axes: Axes) -> Axes:
     """Draw L_consistency over the number of training objects, a line for each hand, architecture and loss.
 
     Args:
-        reports: of `evaluate`, of networks trained on different numbers of objects; networks that do not
-            say how many are left out. Seeds are taken together: mean, and the range as a bar.
+        reports: of `evaluate`, of networks trained on different numbers of objects; those that do not say how
+            many, and kinds with one number only, are left out. Seeds are taken together: mean, and the range as a bar.
         axes: to draw into.
 
     Raises:
-        GraspPoseNetError: no network says how many.
+        GraspPoseNetError: no kind of network was trained on several numbers of objects.
     """
     entries = [e for report in reports for e in report["networks"] if e["training_objects"] is not None]
-    if not entries:
-        raise GraspPoseNetError(
-            "learning curve: asked for networks with their number of training objects, found none; "
-            "evaluate weights as `grasp-pose-net train` wrote them"
-        )
     lines: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for kind in over_seeds(entries, KIND):
         lines.setdefault((kind["hand"], kind["architecture"], kind["loss"]), []).append(kind)
+    lines = {name: kinds for name, kinds in lines.items() if len(kinds) > 1}
+    if not lines:
+        found = sorted({str(entry["training_objects"]) for entry in entries}, key=int)
+        raise GraspPoseNetError(
+            "learning curve: asked for networks of one kind with several numbers of training objects, found "
+            f"{', '.join(found) or 'none'}; `grasp-pose-net train --objects` takes fewer objects"
+        )
     for number, ((hand, architecture, loss), kinds) in enumerate(lines.items()):
         kinds.sort(key=lambda kind: kind["training_objects"])
         for side, style in (("test", "-"), ("train", "--")):
@@ -147,7 +149,7 @@ def plot_learning_curve(reports: Sequence[dict[str, Any]], axes: Axes) -> Axes:
                 color=COLOURS[loss],
                 label=f"{hand}, {architecture}, {LOSS_NAMES[loss]}: {side} objects",
             )
-    counts = sorted({entry["training_objects"] for entry in entries})
+    counts = sorted({kind["training_objects"] for kinds in lines.values() for kind in kinds})
     axes.set(xscale="log", xlabel="training objects", ylabel="L_consistency [(0.1 m)²]")
     axes.set(title="Does more data help?")
     axes.set_ylim(bottom=0.0)

@@ -53,6 +53,16 @@ def test_rotations_begin_with_identity_and_are_rotations() -> None:
     np.testing.assert_array_equal(retry_rotations(5), rotations[:5])
 
 
+def test_barrett_hand_has_its_own_network(can: trimesh.Trimesh) -> None:
+    planner = GraspPlanner(Hand.load("barrett"), PlannerConfig())
+    assert planner.description == "candidates come from network barrett_compact"
+    plan = planner.plan(SignedDistanceField.from_mesh(can, 64))
+    assert plan.candidates == PlannerConfig().rotations, "one batch is enough for a can"
+    assert len(plan.grasps) == PlannerConfig().max_grasps
+    assert plan.grasps[0].x.shape == (11,)
+    assert plan.grasps[0].epsilon >= 0.15
+
+
 def test_candidates_come_back_into_the_objects_frame(hand: Hand, can: trimesh.Trimesh) -> None:
     """The candidate of rotation R is the network's answer to the rotated grid, turned back by R."""
     field = SignedDistanceField.from_mesh(can, 64)

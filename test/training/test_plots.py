@@ -97,6 +97,7 @@ def test_learning_curve_goes_through_the_means_in_order(tmp_path: Path) -> None:
         for count, factors in ((200, (1.0, 1.2)), (50, (3.0,)))
     ]
     reports.append({"networks": [network("combined", 0, 99.0)]})  # does not say how many objects
+    reports.append({"networks": [network("l2", 0, 99.0, objects=70)]})  # one point is no curve
     axes = plot_learning_curve(reports, Figure().subplots())
     test, train = (container.lines[0] for container in axes.containers)  # type: ignore[attr-defined]
     np.testing.assert_allclose(test.get_xydata(), [[50, 1.5], [200, 0.55]])
@@ -107,5 +108,8 @@ def test_learning_curve_goes_through_the_means_in_order(tmp_path: Path) -> None:
 
 
 def test_learning_curve_without_numbers_of_objects_is_refused() -> None:
-    with pytest.raises(GraspPoseNetError, match="found none; evaluate weights as `grasp-pose-net train`"):
+    with pytest.raises(GraspPoseNetError, match="found none; `grasp-pose-net train --objects`"):
         plot_learning_curve([{"networks": [network("combined", 0, 1.0)]}], Figure().subplots())
+    one = {"networks": [network("combined", seed, 1.0, objects=70) for seed in (0, 1)]}
+    with pytest.raises(GraspPoseNetError, match="found 70; "):
+        plot_learning_curve([one], Figure().subplots())
