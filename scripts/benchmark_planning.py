@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--hand", default="shadow")
     parser.add_argument("--networks", nargs="+", default=["", "sampled"], help="'': the hand's own")
     parser.add_argument("--objectives", nargs="+", choices=list(OBJECTIVES), default=["closing"])
-    parser.add_argument("--iterations", type=int, nargs="+", default=[200])
+    parser.add_argument("--iterations", type=int, nargs="+", default=[60])
     parser.add_argument("--rotations", type=int, nargs="+", default=[7, 14, 28, 56, 112])
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
