@@ -29,7 +29,7 @@ from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference import OBJECTIVES, GraspPlanner, ObjectiveConfig, PlannerConfig
 from grasp_pose_net.refinement import Plane
-from grasp_pose_net.reports import report
+from grasp_pose_net.reports import commit, machine
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
 from grasp_pose_net.synthesis.sources import object_name
 from grasp_pose_net.synthesis.starts import stable_planes
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--hand", default="shadow")
     parser.add_argument("--networks", nargs="+", default=["", "sampled"], help="'': the hand's own")
     parser.add_argument("--objectives", nargs="+", choices=list(OBJECTIVES), default=["closing"])
-    parser.add_argument("--iterations", type=int, nargs="+", default=[60])
+    parser.add_argument("--iterations", type=int, nargs="+", default=[ObjectiveConfig().iterations])
     parser.add_argument("--rotations", type=int, nargs="+", default=[7, 14, 28, 56, 112])
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -131,9 +131,8 @@ def save(entries: Sequence[dict[str, Any]], out: Path) -> None:
     from matplotlib.figure import Figure
 
     rows = curve(entries)
-    about = {key: value for key, value in report([]).items() if key in ("machine", "commit")}
     objects = len({entry["name"] for entry in entries})
-    made = {**about, "objects": objects, "curve": rows, "plans": entries}
+    made = {"machine": machine(), "commit": commit(), "objects": objects, "curve": rows, "plans": entries}
     out.with_suffix(".json").write_text(json.dumps(made, indent=1) + "\n")
     with out.with_suffix(".csv").open("w", newline="") as stream:
         table = csv.DictWriter(stream, list(rows[0]))

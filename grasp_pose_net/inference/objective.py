@@ -25,7 +25,8 @@ class ObjectiveConfig:
         metadata={"doc": "paper: weight of staying near, against that of collisions", "range": (0.0, 1.0)},
     )
     iterations: int = field(
-        default=60, metadata={"doc": "steps of the objective's descent", "range": (1, 2000)}
+        default=Refinement().objective.iterations,
+        metadata={"doc": "steps of the objective's descent", "range": (1, 2000)},
     )
 
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ from grasp_pose_net.refinement.descent import Descent, Energy, descend
 from grasp_pose_net.shapes import SignedDistanceField
 
 # The collision spheres do not fill the hand's corners: the clearance keeps the skin itself within tolerance. On validation
-# objects, 60 steps from a network's candidates gave as many grasps that held as 200, and more that nothing penetrated.
+# objects in free space, 60 steps from a network's candidates gave as many grasps that held as 200.
 OBJECTIVE = Descent(energy=Energy(normal=0.5, clearance_m=0.001, anchor=0.05), iterations=60)
 SEPARATION = Descent(
     energy=Energy(

@@ -21,6 +21,7 @@ from grasp_pose_net.inference.proposal import SampledProposer, retry_rotations
 from grasp_pose_net.reports import commit, machine
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
 from grasp_pose_net.shapes.split import object_hash
+from grasp_pose_net.storage import write_whole
 from grasp_pose_net.synthesis import find_meshes, load_dataset, object_name
 from grasp_pose_net.synthesis.planner import Validate
 from grasp_pose_net.training.card import licences_of, model_card
@@ -361,9 +362,8 @@ def _dataset_of_hands(datasets: Sequence[Path], trained: Sequence[Trained]) -> d
 
 
 def _write(report: dict[str, Any], out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n")
-    (out / "evaluation.md").write_text(evaluation_text(report))
+    write_whole(out / "evaluation.json", json.dumps(report, indent=1) + "\n")
+    write_whole(out / "evaluation.md", evaluation_text(report))
     save_evaluation(report, out / "evaluation.png")
 
 
@@ -383,4 +383,4 @@ def _write_card(one: Trained, sources: list[str], report: dict[str, Any], out: P
     }
     label = [one.hand.name, one.architecture, one.loss, str(one.seed)]
     label += [] if one.training_objects is None else [str(one.training_objects)]
-    (out / f"{'_'.join(label)}.md").write_text(model_card(known))
+    write_whole(out / f"{'_'.join(label)}.md", model_card(known))
