@@ -42,6 +42,20 @@ class Chain:
         )
         return jacobian
 
+    def turning(self, joints: Array) -> float:
+        """Most that a joint turns for a metre of the tip, which keeps its orientation, in the worst direction [rad/m].
+
+        Infinite at a singularity. With unit joint steps e_j of J^-1 v over unit v, it is the longest row of the first
+        three columns of J^-1.
+
+        Args:
+            joints: (J,) [rad], of an arm of six joints.
+        """
+        jacobian = self.jacobian(joints)
+        if np.linalg.cond(jacobian) > 1e9:
+            return float("inf")
+        return float(np.linalg.norm(np.linalg.inv(jacobian)[:, :3], axis=1).max())
+
     def inverse(self, T_world_goal: Array, near: Array, starts: Array, keep: int = 8) -> Array:
         """Arm configurations that put the tip to a pose, the one closest to ``near`` first.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import coal
 import numpy as np
@@ -157,6 +158,8 @@ def _shapes(entry: SceneObject) -> Iterator[tuple[str, coal.CollisionGeometry, A
         yield "hull", _hull(mesh), np.eye(4)
 
 
+# The checkers of a pick-up meet the same meshes, and shapes do not change.
+@lru_cache(maxsize=16)
 def _surface(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:
     surface = coal.BVHModelOBBRSS()
     surface.beginModel(len(mesh.faces), len(mesh.vertices))
@@ -166,6 +169,7 @@ def _surface(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:
     return surface
 
 
+@lru_cache(maxsize=16)
 def _hull(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:
     hull = mesh.convex_hull
     points, triangles = coal.StdVec_Vec3s(), coal.StdVec_Triangle()

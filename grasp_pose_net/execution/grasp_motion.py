@@ -183,7 +183,7 @@ class GraspMotion:
             raise PlanningFailed(Problem.GOAL_IN_COLLISION, f"at the pre-grasp {hit[0]} hits {hit[1]}")
         T_world_object = self.reach_scene[self._target].T_world_object
         self._lift.carry(inverse_transform(grasp.T_world_tip) @ T_world_object)
-        _, T_world_lift = self._line(
+        lifted, T_world_lift = self._line(
             grasp.T_world_tip,
             grasp.retreat,
             grasp.retreat_m,
@@ -192,6 +192,13 @@ class GraspMotion:
             self._lift,
             Problem.LIFT_BLOCKED,
         )
+        turning = self._robot.chain.turning(lifted)
+        if turning > self._config.carry_rad_per_m:
+            raise PlanningFailed(
+                Problem.NEAR_SINGULARITY,
+                f"after the lift a joint would turn by {turning:.0f} rad for a metre of the tip, allowed are "
+                f"{self._config.carry_rad_per_m:.0f} rad",
+            )
         return ArmPath(back, joints, T_world_pre_grasp, T_world_lift)
 
     def _line(
@@ -238,4 +245,5 @@ PROGRESS = (
     Problem.GOAL_IN_COLLISION,
     Problem.APPROACH_BLOCKED,
     Problem.LIFT_BLOCKED,
+    Problem.NEAR_SINGULARITY,
 )

@@ -55,6 +55,14 @@ class MotionConfig:
         default=0.1,
         metadata={"doc": "most a joint may turn between two of those [rad]", "range": (0.01, 0.5)},
     )
+    carry_rad_per_m: float = field(
+        default=8.0,
+        metadata={
+            "doc": "most that a joint of the arm that holds an object may have to turn for a metre of the tip, in any "
+            "direction; what is more is so near a singularity that the object cannot be carried on [rad/m]",
+            "range": (1.0, 1000.0),
+        },
+    )
     seed: int = field(default=1, metadata={"doc": "seed of the path search", "range": (1, 2**31 - 1)})
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ class Problem(Enum):
     NO_INVERSE_KINEMATICS = "no inverse kinematics"
     APPROACH_BLOCKED = "approach out of reach or blocked"
     LIFT_BLOCKED = "lift out of reach or blocked"
+    NEAR_SINGULARITY = "arm near a singularity once lifted"
     NO_PATH = "no path"
     STALE_STATE = "stale joint state"
     NOT_AT_START = "robot is not where the motion starts"

@@ -15,10 +15,11 @@ from grasp_pose_net.refinement.arrays import scene
 from grasp_pose_net.refinement.kernel import box_distance, distance
 from grasp_pose_net.shapes import SignedDistanceField
 
-# Directions of travel as weights of (palm normal, finger axis), preferred first.
+# Directions of travel as weights of (palm normal, finger axis), preferred first; straight down comes after them.
 DIRECTIONS = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-# How far the joints go from the pre-grasp towards the open hand; a tight pre-grasp often cannot pass the object's rim.
-OPENINGS = (0.0, 0.35, 0.7, 1.0)
+# How far the hand is open on the way in, preferred first: 0 is the grasp, 1 the pre-grasp, 2 the open hand. A tight
+# pre-grasp often cannot pass the object's rim; a wide one often has no room between object and support.
+OPENINGS = (1.0, 1.35, 1.7, 2.0, 0.5)
 STEPS = 9
 # More room than this counts the same, so that the hand opens no wider than it must.
 ENOUGH_M = 0.003
@@ -52,7 +53,7 @@ def find_approaches(
     """Direction and opening of the hand with the most room on the way to each grasp.
 
     Every direction is tried with every opening; where several leave more than ``ENOUGH_M`` the first is taken, so that the
-    hand opens no wider than it must.
+    hand opens no wider than it must. Over a support straight down is a direction, too.
 
     Args:
         hand: the hand.
@@ -63,22 +64,31 @@ def find_approaches(
         plane: support surface to stay clear of, object frame.
         obstacles: neighbours to stay clear of, object frame.
     """
-    spread = hand.open_joints
-    openings = np.stack([(1 - a) * pregrasp + a * spread for a in OPENINGS], axis=1)  # (B, O, D - 7)
+    stations = np.stack([x[:, 7:], pregrasp, np.broadcast_to(hand.open_joints, pregrasp.shape)])
+    openings = np.stack([_between(stations, opening) for opening in OPENINGS], axis=1)  # (B, O, D - 7)
     poses = np.concatenate([np.repeat(x[:, None, :7], len(OPENINGS), 1), openings], axis=2)
     R_object_palm = rotation_from_quat(torch.as_tensor(x[:, 3:7])).numpy()
     directions = _directions(hand) @ R_object_palm.transpose(0, 2, 1)  # (B, A, 3)
+    if plane is not None:
+        down = np.broadcast_to(-np.asarray(plane.normal), (len(x), 1, 3))
+        directions = np.concatenate([directions, down], axis=1)
     clearance = _clearance(hand, field, poses, directions, distance_m, plane, obstacles)  # (B, A, O)
     flat = (
         np.minimum(clearance, ENOUGH_M).transpose(0, 2, 1).reshape(len(x), -1)
     )  # opening major: small ones first
-    opening, direction = np.divmod(flat.argmax(1), len(DIRECTIONS))
+    opening, direction = np.divmod(flat.argmax(1), directions.shape[1])
     rows = np.arange(len(x))
     return Approaches(
         clearance_m=clearance[rows, direction, opening],
         directions=directions[rows, direction],
         joints=openings[rows, opening],
     )
+
+
+def _between(stations: Array, place: float) -> Array:
+    """Row of stations (S, B, J) at a place from 0 to S - 1, linear between two."""
+    first = min(int(place), len(stations) - 2)
+    return stations[first] + (place - first) * (stations[first + 1] - stations[first])
 
 
 def _directions(hand: Hand) -> Array:

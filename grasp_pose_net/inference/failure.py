@@ -26,6 +26,7 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "hand in collision with itself": "ask for more rotations",
         "approach out of reach or blocked": "move the object nearer to the arm, or shorten approach_m",
         "lift out of reach or blocked": "move the object nearer to the arm, or lower lift_m",
+        "arm near a singularity once lifted": "move the object a little nearer to the arm, or away from it",
         "outside joint limits": "check that hand and robot have the same joint limits",
     },
 }

@@ -26,6 +26,7 @@ ERROR_CODES = {
     Problem.NO_INVERSE_KINEMATICS: MoveItErrorCodes.NO_IK_SOLUTION,
     Problem.APPROACH_BLOCKED: MoveItErrorCodes.PLANNING_FAILED,
     Problem.LIFT_BLOCKED: MoveItErrorCodes.PLANNING_FAILED,
+    Problem.NEAR_SINGULARITY: MoveItErrorCodes.PLANNING_FAILED,
     Problem.NO_PATH: MoveItErrorCodes.PLANNING_FAILED,
     Problem.STALE_STATE: MoveItErrorCodes.ROBOT_STATE_STALE,
     Problem.NOT_AT_START: MoveItErrorCodes.INVALID_MOTION_PLAN,

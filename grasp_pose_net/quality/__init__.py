@@ -2,7 +2,14 @@
 
 from grasp_pose_net.quality.contact import CONTACT_DISTANCE_M, Contacts, contacts
 from grasp_pose_net.quality.depths import Penetration, hand_penetration, penetration, self_penetration
-from grasp_pose_net.quality.metric import FRICTION, cone_wrenches, epsilon, epsilon_batch, epsilon_of
+from grasp_pose_net.quality.metric import (
+    FRICTION,
+    cone_wrenches,
+    epsilon,
+    epsilon_batch,
+    epsilon_of,
+    worst_epsilon,
+)
 
 __all__ = [
     "CONTACT_DISTANCE_M",
@@ -17,4 +24,5 @@ __all__ = [
     "hand_penetration",
     "penetration",
     "self_penetration",
+    "worst_epsilon",
 ]

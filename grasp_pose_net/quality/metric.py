@@ -94,6 +94,27 @@ def epsilon_batch(touching: Contacts, radius: float, mu: float = FRICTION) -> to
     return torch.from_numpy(largest_balls(cone_wrenches(points, normals, radius, mu), first))
 
 
+def worst_epsilon(
+    hand: Hand, kinematics: Kinematics, field: SignedDistanceField, x: torch.Tensor, off_m: float
+) -> torch.Tensor:
+    """Smallest ε (B,) of each grasp where it is, and with the hand off by a distance along each axis, both ways.
+
+    A grasp that loses its force closure when cameras are a little wrong is worth less than its ε.
+
+    Args:
+        hand: the hand.
+        kinematics: its kinematics, in the dtype of x.
+        field: the object's signed distance field.
+        x: (B, 7 + J) pose vectors, object frame.
+        off_m: how far off [m].
+    """
+    offsets = off_m * torch.cat([torch.zeros(1, 3), torch.eye(3), -torch.eye(3)]).to(x)
+    moved = x.repeat(len(offsets), 1, 1)
+    moved[..., :3] += offsets[:, None]
+    touching = contacts(hand, kinematics, field, moved.reshape(-1, x.shape[1]))
+    return epsilon_batch(touching, field.radius).reshape(len(offsets), len(x)).amin(0)
+
+
 def epsilon_of(hand: Hand, field: SignedDistanceField, x: np.ndarray, mu: float = FRICTION) -> np.ndarray:
     """ε (B,) of grasps on an object.
 

@@ -2,7 +2,8 @@
 
 from grasp_pose_net.refinement.arrays import Box, Plane
 from grasp_pose_net.refinement.descent import Descended, Descent, Energy, descend, evaluate
-from grasp_pose_net.refinement.postures import Postures, contact_jacobian, postures
+from grasp_pose_net.refinement.forces import balanced_forces
+from grasp_pose_net.refinement.postures import Postures, contact_jacobian, postures, pregrasp_joints
 from grasp_pose_net.refinement.ranking import Ranked, refine_and_rank, warm_up
 from grasp_pose_net.refinement.refine import Refined, Refinement, paper_objective, refine
 
@@ -16,11 +17,13 @@ __all__ = [
     "Ranked",
     "Refined",
     "Refinement",
+    "balanced_forces",
     "contact_jacobian",
     "descend",
     "evaluate",
     "paper_objective",
     "postures",
+    "pregrasp_joints",
     "refine",
     "refine_and_rank",
     "warm_up",

@@ -1,9 +1,12 @@
-"""Pre-grasp and squeeze: finger joints that open or press a grasp along the object's normals, palm fixed.
+"""Pre-grasp and squeeze: finger joints that open a grasp, and that press with balanced forces; palm fixed.
 
-Damped least squares on the contact points: the joints dq that minimise
+Opening is damped least squares on the contact points: the joints dq that minimise
 sum |J_i dq - s n_i|^2 + damping^2 |dq|^2 over the points i near the surface, n_i the outward normal there
-and s the wanted travel (outwards to open, inwards to squeeze), in a few small steps so that fingers follow
-their arcs.
+and s the wanted travel, in a few small steps so that fingers follow their arcs.
+
+The squeeze is where position control must aim so that its springs give the torques sum_i J_i^T f_i of forces
+that leave the object where it is (`forces.balanced_forces`). A travel along all normals alike would shove an
+object that more fingers touch on one side.
 """
 
 from __future__ import annotations
@@ -17,20 +20,35 @@ from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
 from grasp_pose_net.refinement.arrays import Plane, hand_arrays, scene
 from grasp_pose_net.refinement.descent import checked, over_threads
+from grasp_pose_net.refinement.forces import balanced_forces
 from grasp_pose_net.shapes import SignedDistanceField
 
 
 @dataclass(frozen=True)
 class Postures:
-    """How far contacts travel from grasp to pre-grasp and to squeeze; measured in `docs` by force trials."""
+    """How far a hand opens and how hard it presses.
+
+    Attributes:
+        open_m: travel of the contacts from grasp to pre-grasp.
+        open_within_m: contacts this close to the surface travel.
+        finger_m: a finger's thickness: what is behind a contact that moves towards the plane.
+        damping_m: of the least squares.
+        steps: of the travel.
+        press_n: mean normal force of the contacts that press.
+        press_within_m: contacts this close to the surface press.
+        press_friction: half-width of the cones of these forces; less than the real friction is a reserve.
+        stiffness_nm: position gain of the hand's joints [N m/rad].
+    """
 
     open_m: float = 0.010
     open_within_m: float = 0.012
-    squeeze_m: float = 0.010
-    squeeze_within_m: float = 0.005
-    finger_m: float = 0.025  # a finger's thickness: what is behind a contact that moves towards the plane
+    finger_m: float = 0.025
     damping_m: float = 0.005
     steps: int = 3
+    press_n: float = 3.0
+    press_within_m: float = 0.005
+    press_friction: float = 0.3
+    stiffness_nm: float = 5.0
 
 
 def postures(
@@ -47,7 +65,7 @@ def postures(
         field: signed distance field of the object.
         x: (B, 7 + D) grasps, object frame.
         plane: support plane; fingers between object and plane open no further than the plane lets them.
-        config: travel and damping.
+        config: travel and forces.
 
     Returns:
         Pre-grasp joints (B, D) [rad], fingers clear of the surface, and squeeze joints (B, D) [rad],
@@ -55,13 +73,36 @@ def postures(
         limits.
     """
     config = config or Postures()
-    grasp = checked(hand, x)
+    return pregrasp_joints(hand, field, x, plane, config), squeeze_joints(hand, field, x, config)
+
+
+def pregrasp_joints(
+    hand: Hand,
+    field: SignedDistanceField,
+    x: NDArray[np.floating],
+    plane: Plane | None = None,
+    config: Postures | None = None,
+) -> NDArray[np.float64]:
+    """Joints (B, D) [rad] just before a grasp; see `postures`."""
+    config, grasp = config or Postures(), checked(hand, x)
     _, distances, normals, _ = contact_jacobian(hand, field, grasp)
-    open_way = config.open_m * normals * (np.abs(distances) <= config.open_within_m)[..., None]
-    squeeze_way = -config.squeeze_m * normals * (np.abs(distances) <= config.squeeze_within_m)[..., None]
-    opened = _travel(hand, field, grasp, open_way, plane, config)
-    squeezed = _travel(hand, field, grasp, squeeze_way, None, config)
-    return opened, squeezed
+    way = config.open_m * normals * (np.abs(distances) <= config.open_within_m)[..., None]
+    return _travel(hand, field, grasp, way, plane, config)
+
+
+def squeeze_joints(
+    hand: Hand, field: SignedDistanceField, x: NDArray[np.floating], config: Postures | None = None
+) -> NDArray[np.float64]:
+    """Joints (B, D) [rad] at which position control aims to press; see `postures`."""
+    config, grasp = config or Postures(), checked(hand, x)
+    points, distances, normals, jacobian = contact_jacobian(hand, field, grasp)
+    touching = np.abs(distances) <= config.press_within_m
+    forces = config.press_n * balanced_forces(points, normals, touching, field.radius, config.press_friction)
+    torques = np.einsum("bpij,bpi->bj", jacobian, forces)
+    # A joint moves what is coupled to it, too, and so works against the gains of all of these.
+    followers = hand.all_joints(np.eye(len(hand.lower))) - hand.all_joints(np.zeros(len(hand.lower)))
+    gains = config.stiffness_nm * (followers**2).sum(1)
+    return np.clip(grasp[:, 7:] + torques / gains, hand.lower, hand.upper)
 
 
 def _travel(

@@ -21,12 +21,12 @@ from grasp_pose_net.shapes import SignedDistanceField
 
 # The collision spheres do not fill the hand's corners: the clearance keeps the skin itself within tolerance. On validation
 # objects in free space, 60 steps from a network's candidates gave as many grasps that held as 200.
-OBJECTIVE = Descent(energy=Energy(normal=0.5, clearance_m=0.001, anchor=0.05), iterations=60)
+OBJECTIVE = Descent(energy=Energy(normal=0.5, clearance_m=0.001, anchor=0.05), iterations=100, step=0.045)
 SEPARATION = Descent(
     energy=Energy(
         contact=0.0, normal=0.0, penetration=(2e5, 2e5), self_penetration=(2e5, 2e5), clearance_m=0.001
     ),
-    iterations=60,
+    iterations=200,
     step=0.003,
     stop_depth_m=0.0005,
 )

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.quality import CONTACT_DISTANCE_M, contacts, epsilon_batch, penetration
-from grasp_pose_net.refinement import Descent, Energy, Plane, descend, evaluate, postures
+from grasp_pose_net.refinement import Descent, Energy, Plane, descend, evaluate, pregrasp_joints
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.synthesis.annealing import Annealing, anneal
 from grasp_pose_net.synthesis.grasps import Grasps, StageClock, grasp_distance
@@ -355,8 +355,7 @@ def _opens(
     hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], tolerance_m: float
 ) -> NDArray[np.bool_]:
     """Whether the pre-grasp of each x (B, 7 + D) is free: a hand wedged around an edge opens into the object."""
-    opened, _ = postures(hand, field, x)
-    before = np.concatenate([x[:, :7], opened], axis=1)
+    before = np.concatenate([x[:, :7], pregrasp_joints(hand, field, x)], axis=1)
     depths = evaluate(hand, field, before, Energy(contact=0.0, normal=0.0)).depths
     return np.asarray((depths <= tolerance_m).all(1))
 

@@ -49,6 +49,28 @@ def test_jacobian_agrees_with_central_differences(robot):
             np.testing.assert_allclose(jacobian[:, j], numeric, atol=1e-6)
 
 
+def test_turning_is_the_largest_over_directions_of_the_tip(robot, home):
+    """Joints that follow small steps of the tip in many directions turn as much as said, and no more."""
+    joints, step = home[robot.arm.indices], 1e-4
+    directions = np.random.default_rng(4).normal(size=(400, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    turned = []
+    for direction in directions:
+        T_world_goal = robot.chain.tip_pose(joints)
+        T_world_goal[:3, 3] += step * direction
+        turned.append(np.abs(robot.chain.track(joints, T_world_goal[None], 0.1)[0] - joints).max() / step)
+    assert 0.97 * robot.chain.turning(joints) < max(turned) < 1.01 * robot.chain.turning(joints)
+
+
+def test_turning_grows_towards_a_straight_wrist(robot, home):
+    joints = home[robot.arm.indices].copy()
+    turnings = []
+    for angle in (np.pi / 2, 0.3, 0.05, 0.0):
+        joints[4] = angle
+        turnings.append(robot.chain.turning(joints))
+    assert turnings == sorted(turnings) and turnings[0] < 4.0 < 20.0 < turnings[2] and turnings[3] > 1e6
+
+
 def test_inverse_of_200_reachable_poses(robot, home):
     rng = np.random.default_rng(3)
     near = home[robot.arm.indices]

@@ -131,6 +131,17 @@ def test_lift_blocked_by_what_is_above_the_object(robot, home, scene, grasp):
     assert free.reason(grasp, home) is None
 
 
+def test_lifted_near_a_singularity(robot, home, scene, grasp):
+    strict = GraspMotion(robot, scene, "can", ("table",), replace(CONFIG, carry_rad_per_m=1.0))
+    expect(
+        strict,
+        grasp,
+        home,
+        Problem.NEAR_SINGULARITY,
+        r"after the lift a joint would turn by \d+ rad for a metre of the tip, allowed are 1 rad",
+    )
+
+
 def test_posture_outside_limits(robot, home, motion, grasp):
     posture = grasp.squeeze.copy()
     posture[robot.hand.names.index("rh_FFJ3")] = 3.0

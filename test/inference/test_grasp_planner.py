@@ -10,7 +10,7 @@ import torch
 import trimesh
 
 from grasp_pose_net.exceptions import CheckpointError
-from grasp_pose_net.geometry import rotation_from_quat
+from grasp_pose_net.geometry import make_transform, rotation_from_quat
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference import (
     GraspPlanner,
@@ -84,8 +84,9 @@ def test_grasps_are_ranked_free_and_above_the_table(
     field, floor = SignedDistanceField.from_mesh(can, 64), float(can.bounds[0, 2])
     plan = planner.plan(field, plane=Plane((0.0, 0.0, 1.0), floor))
     assert plan.grasps, plan.summary()
-    epsilon = [grasp.epsilon for grasp in plan.grasps]
-    assert epsilon == sorted(epsilon, reverse=True) and epsilon[-1] >= PlannerConfig().min_epsilon
+    worst = [grasp.worst_epsilon for grasp in plan.grasps]
+    assert worst == sorted(worst, reverse=True)
+    assert all(PlannerConfig().min_epsilon <= grasp.epsilon >= grasp.worst_epsilon for grasp in plan.grasps)
     x = torch.tensor(np.stack([grasp.x for grasp in plan.grasps]))
     kinematics = Kinematics(hand, torch.float64)
     assert float(penetration(hand, kinematics, field, x).hand_penetration_m.max()) <= 1.1e-3
@@ -100,9 +101,23 @@ def test_hands_from_below_are_not_asked_for(hand: Hand, planner: GraspPlanner) -
     field = SignedDistanceField.from_mesh(load_mesh(share_dir() / "models" / "objects" / "mug.ply"), 64)
     palms = []
     for plane in (None, Plane((0.0, 0.0, 1.0), -1.0)):
-        x = NetworkProposer(hand, "shadow_compact")(field, planner._batches(plane)[0])
+        x = NetworkProposer(hand, "shadow_compact")(field, planner._best_rotations(plane))
         palms.append((rotation_from_quat(torch.as_tensor(x[:, 3:7])).numpy() @ hand.palm_normal)[:, 2])
     assert (palms[1] > 0.3).mean() < 0.1 < (palms[0] > 0.3).mean()
+
+
+def test_a_weak_best_grasp_asks_for_more_candidates(hand: Hand, can: trimesh.Trimesh) -> None:
+    """What the second batch has is ranked among the grasps of the first."""
+    field = SignedDistanceField.from_mesh(can, 64)
+    most = 2 * PlannerConfig().rotations
+    strong, unheard_of = (
+        GraspPlanner(hand, PlannerConfig(strong=strong, tries=2, max_grasps=most)).plan(field)
+        for strong in (0.1, 1.0)
+    )
+    assert (strong.candidates, unheard_of.candidates) == (most // 2, most)
+    first, second = ([grasp.worst_epsilon for grasp in plan.grasps] for plan in (strong, unheard_of))
+    assert len(second) > len(first) >= 3
+    assert set(first) < set(second) and second == sorted(second, reverse=True)
 
 
 def test_same_object_same_grasps(planner: GraspPlanner, can: trimesh.Trimesh) -> None:
@@ -132,6 +147,22 @@ def test_approach_finds_the_open_side(hand: Hand) -> None:
     floor = Plane(tuple(hand.palm_normal), float(hand.palm_normal @ x[:3]) - 0.03)
     blocked = find_approaches(hand, box, x[None], hand.open_joints[None], 0.1, floor)
     assert blocked.clearance_m[0] < ways.clearance_m[0]
+
+
+def test_a_hand_over_a_support_may_come_straight_down(hand: Hand) -> None:
+    """Palm towards a wall of the object and support beneath the fingers: back is not free, up is."""
+    box = SignedDistanceField.from_mesh(trimesh.creation.box((0.05, 0.05, 0.05)), 64)
+    x = np.concatenate([[0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], hand.open_joints])
+    x[:3] = -hand.grasp_centre - 0.04 * hand.palm_normal
+    down = np.cross(hand.palm_normal, hand.finger_axis)  # to one side of the hand
+    floor = Plane(tuple(-down), -0.2)
+    wall = Box(make_transform(x[:3] - 0.16 * hand.palm_normal), (0.1, 0.1, 0.1))
+    behind = Box(make_transform(x[:3] - 0.36 * hand.finger_axis), (0.1, 0.1, 0.1))
+    corner = Box(make_transform(x[:3] - 0.2 * (hand.palm_normal + hand.finger_axis)), (0.1, 0.1, 0.1))
+    ways = find_approaches(
+        hand, box, x[None], hand.open_joints[None], 0.1, floor, obstacles=(wall, behind, corner)
+    )
+    np.testing.assert_allclose(ways.directions[0], down, atol=1e-9)
 
 
 @pytest.fixture(scope="module", params=["shadow", "barrett"])
@@ -195,7 +226,7 @@ def test_the_hands_own_network_is_taken_where_there_is_one(hand: Hand) -> None:
 def test_neighbours_are_in_the_way(hand: Hand, planner: GraspPlanner, can: trimesh.Trimesh) -> None:
     """With boxes on all sides but above, what is offered keeps clear of them, and what does not is counted."""
     field, floor = SignedDistanceField.from_mesh(can, 64), Plane((0.0, 0.0, 1.0), float(can.bounds[0, 2]))
-    size, reach = (0.06, 0.5, float(np.ptp(can.bounds[:, 2]))), float(can.bounds[1, 0]) + 0.05
+    size, reach = (0.06, 0.5, float(np.ptp(can.bounds[:, 2]))), float(can.bounds[1, 0]) + 0.02
     walls = []
     for angle in np.arange(4) * np.pi / 2:
         pose = np.eye(4)

@@ -35,6 +35,7 @@ def grasp(hand: Hand) -> PlannedGrasp:
     return PlannedGrasp(
         x=np.concatenate([rng.normal(size=3) * 0.1, quat, joints[0]]),
         epsilon=0.2,
+        worst_epsilon=0.1,
         approach_direction=np.array([0.0, 0.6, -0.8]),
         approach_joints=joints[1],
         squeeze_joints=joints[2],

@@ -40,6 +40,7 @@ def test_a_grasp_is_the_same_for_the_arm_with_and_without_messages() -> None:
     grasp = PlannedGrasp(
         x=np.concatenate([[0.1, 0.02, -0.03, 0.5, 0.5, -0.5, 0.5], joints[0]]),
         epsilon=0.2,
+        worst_epsilon=0.1,
         approach_direction=direction,
         approach_joints=joints[1],
         squeeze_joints=joints[2],

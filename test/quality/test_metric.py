@@ -11,8 +11,8 @@ import torch
 from scipy.spatial.transform import Rotation
 from scipy.stats import spearmanr
 
-from grasp_pose_net.hand import Hand
-from grasp_pose_net.quality import Contacts, contacts, epsilon, epsilon_batch, epsilon_of
+from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.quality import Contacts, contacts, epsilon, epsilon_batch, epsilon_of, worst_epsilon
 from grasp_pose_net.shapes import SignedDistanceField
 
 AXES = np.array([0.08, 0.05, 0.04])
@@ -226,3 +226,23 @@ def test_contacts_lie_on_the_surface(
 
 def hand_points(kinematics: object, poses: torch.Tensor) -> torch.Tensor:
     return kinematics.contacts(poses)[0]  # type: ignore[attr-defined]
+
+
+def test_worst_epsilon_is_that_of_the_worst_of_seven_places(
+    hand: Hand, kinematics: Kinematics, can: SignedDistanceField
+) -> None:
+    """A hand whose every contact point lies on the can: ε falls with its place, to nothing beyond the contacts' reach."""
+    x = np.concatenate([-hand.grasp_centre, [1.0, 0.0, 0.0, 0.0], hand.open_joints + 0.8 * hand.closing])[
+        None
+    ]
+    x[:, 7:] = np.clip(x[:, 7:], hand.lower, hand.upper)
+    pose = torch.tensor(x)
+    moved = x.repeat(7, axis=0)
+    moved[1:, :3] += 0.002 * np.concatenate([np.eye(3), -np.eye(3)])
+    expected = epsilon_of(hand, can, moved).min()
+    assert float(worst_epsilon(hand, kinematics, can, pose, 0.002)[0]) == pytest.approx(expected, abs=1e-9)
+    assert float(worst_epsilon(hand, kinematics, can, pose, 0.0)[0]) == pytest.approx(
+        epsilon_of(hand, can, x)[0]
+    )
+    assert float(worst_epsilon(hand, kinematics, can, pose, 0.2)[0]) == 0.0
+    assert worst_epsilon(hand, kinematics, can, pose[:0], 0.002).shape == (0,)
