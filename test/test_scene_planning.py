@@ -141,7 +141,12 @@ class Given:
         x[:3] = -hand.grasp_centre - 0.3 * hand.palm_normal
         up = np.array([0.0, 0.0, 1.0])
         self.grasp = PlannedGrasp(
-            x=x, epsilon=0.1, worst_epsilon=0.1, approach_direction=up, approach_joints=x[7:], squeeze_joints=x[7:]
+            x=x,
+            epsilon=0.1,
+            worst_epsilon=0.1,
+            approach_direction=up,
+            approach_joints=x[7:],
+            squeeze_joints=x[7:],
         )
         self.asked: list[dict] = []
 

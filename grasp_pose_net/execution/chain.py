@@ -45,8 +45,8 @@ class Chain:
     def turning(self, joints: Array) -> float:
         """Most that a joint turns for a metre of the tip, which keeps its orientation, in the worst direction [rad/m].
 
-        Infinite at a singularity. With unit joint steps e_j of J^-1 v over unit v, it is the longest row of the first
-        three columns of J^-1.
+        The rates of the joints are J^-1 v, so it is the longest row of J^-1's first three columns; infinite at a
+        singularity.
 
         Args:
             joints: (J,) [rad], of an arm of six joints.

@@ -56,7 +56,7 @@ class MotionConfig:
         metadata={"doc": "most a joint may turn between two of those [rad]", "range": (0.01, 0.5)},
     )
     carry_rad_per_m: float = field(
-        default=8.0,
+        default=6.0,
         metadata={
             "doc": "most that a joint of the arm that holds an object may have to turn for a metre of the tip, in any "
             "direction; what is more is so near a singularity that the object cannot be carried on [rad/m]",

@@ -58,6 +58,8 @@ def hand_arrays(hand: Hand) -> HandArrays:
         contact_link=np.array(contacts.link, np.int64),
         contact_position=_floats(contacts.position),
         contact_normal=_floats(contacts.normal),
+        surface_link=np.array(hand.surface.link, np.int64),
+        surface_position=_floats(hand.surface.position),
         sphere_link=np.array(spheres.link, np.int64)[order],
         sphere_position=position,
         sphere_radius=radius,

@@ -46,6 +46,8 @@ class HandArrays(NamedTuple):
     contact_link: NDArray  # (P,)
     contact_position: NDArray  # (P, 3)
     contact_normal: NDArray  # (P, 3) outward from the skin
+    surface_link: NDArray  # (M,) points that lie close together all over the skin
+    surface_position: NDArray  # (M, 3)
     sphere_link: NDArray  # (S,)
     sphere_position: NDArray  # (S, 3)
     sphere_radius: NDArray  # (S,)
@@ -535,6 +537,19 @@ def descend_batch(
             gradient[b],
             depths[b],
         )
+
+
+@njit(cache=True, nogil=True)
+def surface_depth_batch(hand, scene, x, depth):
+    """Depth (B,) [m] of the skin's deepest point in the object at each row of `x` (B, 7 + D), 0 where free."""
+    work = new_work(hand)
+    for b in range(len(x)):
+        forward_kinematics(hand, x[b], work)
+        depth[b] = 0.0
+        for i in range(len(hand.surface_link)):
+            link = hand.surface_link[i]
+            px, py, pz = to_world(work.rotation[link], work.position[link], hand.surface_position[i])
+            depth[b] = max(depth[b], -distance(scene, px, py, pz)[0])
 
 
 @njit(cache=True, nogil=True)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from grasp_pose_net.hand import Kinematics
-from grasp_pose_net.quality import contacts, penetration
+from grasp_pose_net.quality import contacts, hand_penetration, penetration
 from grasp_pose_net.refinement import (
     Box,
     Descent,
@@ -20,6 +20,7 @@ from grasp_pose_net.refinement import (
     refine_and_rank,
     warm_up,
 )
+from grasp_pose_net.refinement.ranking import surface_depth
 from grasp_pose_net.synthesis import draw_starts
 
 
@@ -38,6 +39,14 @@ def test_refined_grasps_do_not_penetrate_and_touch(hand, field, refined):
     assert depth.hand_penetration_m.quantile(0.9) <= 0.0015
     assert depth.self_penetration_m.max() <= 0.0011
     assert contacts(hand, kinematics, field, x).touching.sum(1).float().mean() >= 12
+
+
+def test_the_skins_depth_is_that_of_the_figures(hand, field, starts):
+    deep = starts.copy()
+    deep[:, :3] *= np.linspace(0.5, 1.5, len(deep))[:, None]
+    expected = hand_penetration(hand, Kinematics(hand, torch.float64), field, torch.as_tensor(deep)).numpy()
+    assert (expected > 0.01).any() and (expected == 0.0).any()
+    np.testing.assert_allclose(surface_depth(hand, field, deep), expected, atol=1e-6)
 
 
 def test_hand_and_forearm_stay_above_the_table(hand, refined, table):
