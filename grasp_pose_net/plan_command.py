@@ -85,10 +85,11 @@ def _plan_one(
 
 
 def grasp_entry(hand: Hand, grasp: PlannedGrasp) -> dict[str, Any]:
-    """Pose vector, ranking ε, and all joint positions by name [rad]."""
+    """Pose vector, ε, the worst ε that ranks it, and all joint positions by name [rad]."""
     joints = hand.all_joints(grasp.x[7:])
     return {
         "x": grasp.x.tolist(),
         "epsilon": grasp.epsilon,
+        "worst_epsilon": grasp.worst_epsilon,
         "joints": dict(zip(hand.joint_names, joints.tolist(), strict=True)),
     }

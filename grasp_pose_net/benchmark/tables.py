@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from grasp_pose_net.reports import known_values
+from grasp_pose_net.synthesis.dataset_report import THIN_M
 
 ENOUGH_GRASPS = 3
 PAPER_EPSILON = 0.102
+CONCAVE_SHARE = 0.9  # what fills less than this of its convex hull is concave
 Entry = dict[str, Any]
 
 
@@ -27,6 +29,8 @@ def benchmark_text(report: Entry) -> str:
         f"{report['machine']}; commit {', '.join(report['commits']) or report['commit']}.",
         "",
         *_figures_table(report),
+        "",
+        _shapes_note(entries),
         "",
         _times_note(report["jobs"]),
         "",
@@ -111,6 +115,16 @@ def _true_rows(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
             "",
         ),
     ]
+
+
+def _shapes_note(entries: Sequence[Entry]) -> str:
+    shapes = {entry["name"]: entry["shape"] for entry in entries if entry.get("shape")}
+    thin = {name for name, shape in shapes.items() if shape["smallest_side_m"] < THIN_M}
+    concave = {name for name, shape in shapes.items() if shape["hull_share"] < CONCAVE_SHARE}
+    return (
+        f"Of {len(shapes)} objects {len(thin | concave)} are thin (smallest side below {100 * THIN_M:.0f} cm: {len(thin)}) or "
+        f"concave (less than {100 * CONCAVE_SHARE:.0f} % of the convex hull: {len(concave)})."
+    )
 
 
 def _times_note(jobs: Sequence[int]) -> str:

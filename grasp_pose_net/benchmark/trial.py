@@ -108,6 +108,14 @@ def views_of_task(task: Task, episode: Episode) -> list[View]:
     return views_of(episode, task.config.world, noise)
 
 
+def shape_of(mesh: trimesh.Trimesh) -> dict[str, float]:
+    """Smallest side of a mesh's smallest box [m], and the share of its convex hull that it fills."""
+    return {
+        "smallest_side_m": float(mesh.bounding_box_oriented.primitive.extents.min()),
+        "hull_share": float(mesh.volume / mesh.convex_hull.volume),
+    }
+
+
 def on_true_object(episode: Episode, target: Target, x: Array) -> Array:
     """A grasp x (D,) of an object as it was perceived, in the frame of the object as it is."""
     simulation = episode.simulation
@@ -157,6 +165,7 @@ class Trial:
         """
         stages = self._config.stages
         self._mesh = load_mesh(self._task.mesh)
+        self._known["shape"] = shape_of(self._mesh)
         around, targets = Scene(), [Target(name=self._task.name, mesh=self._mesh, T_world_object=np.eye(4))]
         if SCAN in stages:
             around, targets = self._scan()

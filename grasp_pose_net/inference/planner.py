@@ -169,6 +169,8 @@ class GraspPlanner:
         self._propose = make_proposer(hand, config.network)
         self._propose_more = SampledProposer(hand)
         self.description = self._propose.description
+        if not isinstance(self._propose, SampledProposer):
+            self.description += "; where too few or none is strong, more are sampled around the object"
         self._rotations = retry_rotations(ROTATIONS)
         # where the palm is expected to look, object frame, for each rotation of the object
         self._palm_directions = self._propose.palm_direction() @ self._rotations

@@ -52,7 +52,7 @@ def grasp_message(
     header = Header(frame_id=frame, stamp=stamp)
     touch, squeeze = hand.all_joints(grasp.x[7:]), hand.all_joints(grasp.squeeze_joints)
     effort = SQUEEZE_NM_RAD * (squeeze - touch)
-    message = Grasp(id=name, grasp_quality=float(grasp.epsilon))
+    message = Grasp(id=name, grasp_quality=float(grasp.worst_epsilon))
     message.grasp_pose = pose_stamped(frame, T_frame_object @ T_object_root, stamp)
     message.pre_grasp_posture = posture(hand, header, [(hand.all_joints(grasp.approach_joints), None, 0.0)])
     message.grasp_posture = posture(hand, header, [(touch, None, CLOSE_S), (squeeze, effort, SQUEEZE_S)])

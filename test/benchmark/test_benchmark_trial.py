@@ -50,6 +50,8 @@ def test_plan_and_force_trial_of_an_object(tmp_path: Path, config: BenchmarkConf
     assert entry["candidates"] >= entry["feasible"] + sum(entry["rejected"].values())
     assert entry["seconds"]["plan"] >= entry["seconds"]["refinement"] > 0
     assert entry["seconds"]["perception"] is None
+    assert entry["shape"]["smallest_side_m"] == pytest.approx(0.06, rel=0.02)
+    assert entry["shape"]["hull_share"] == pytest.approx(1.0)
 
 
 def test_a_mesh_that_cannot_be_used_is_left_out_in_one_line(tmp_path: Path, config: BenchmarkConfig) -> None:
