@@ -10,7 +10,9 @@ variant plans on what was perceived; its best grasp is tried on the object as it
 - rotations: of all rotations, refined, the one with the best epsilon
 - feasible: the table and a free way in are minded, too
 - with the arm: and the arm can do it; this is what the planner offers
-- sampled: the same as the last, but candidates are drawn around the object instead of asked of the network
+- one batch: the same, but the network is asked once and nothing is drawn where that gave too little
+- ranked by ε: the same, but by ε itself and not by the worst ε with the object a little off
+- sampled: the same, but all candidates are drawn around the object and the network is not asked
 - sampled, slow: with as many steps of refinement as ground truth takes
 """
 
@@ -21,7 +23,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,7 @@ from grasp_pose_net.synthesis.sources import mesh_hash
 
 SLOW_ITERATIONS = 300
 SLOW = f"{SAMPLED}, slow"
-KINDS = ("", "feasible", SAMPLED, SLOW)  # of planners
+OFFERED = "with the arm"
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,10 @@ def ablate(task: Task) -> list[dict[str, Any]]:
         return [{"name": task.name, "variant": "", "left_out": str(error)}]
     scene = perceive(views_of_task(task, episode), task.config.perception)
     around, targets = perceived_scene(scene)
-    for kind in KINDS:  # loaded here, so that no variant's time counts it
+    for kind in PLANNERS:  # loaded here, so that no variant's time counts it
         _tools(task.config, kind)
     _proposer(task.config)
-    hand = _tools(task.config, "").hand
+    hand = _tools(task.config, OFFERED).hand
     trial = ForceTrial(hand, mesh, config=task.config.forces)
     rows = []
     for name, variant in VARIANTS.items():
@@ -127,16 +129,29 @@ def ablate(task: Task) -> list[dict[str, Any]]:
     return rows
 
 
-@lru_cache(maxsize=len(KINDS))
+# How the configuration of a variant's planner differs: parameters of its grasps, those of its descent, and the rest.
+PLANNERS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "feasible": ({}, {}, {"robot": ""}),
+    OFFERED: ({}, {}, {}),
+    "one batch": ({"tries": 1}, {}, {}),
+    "ranked by ε": ({"place_error_m": 0.0}, {}, {}),
+    SAMPLED: ({"network": SAMPLED}, {}, {}),
+    SLOW: ({"network": SAMPLED}, {"iterations": SLOW_ITERATIONS}, {}),
+}
+
+
+@lru_cache(maxsize=len(PLANNERS))
 def _tools(config: BenchmarkConfig, kind: str) -> Tools:
     """Planner of a variant; loading and compiling take seconds, once for each worker."""
-    if kind.startswith(SAMPLED):
-        config = replace(config, grasps=replace(config.grasps, network=SAMPLED))
-    if kind == SLOW:
-        config = replace(config, descent=replace(config.descent, iterations=SLOW_ITERATIONS))
-    if kind == "feasible":
-        config = replace(config, robot="")
-    tools = make_tools(config)
+    grasps, descent, rest = PLANNERS[kind]
+    tools = make_tools(
+        replace(
+            config,
+            grasps=replace(config.grasps, **grasps),
+            descent=replace(config.descent, **descent),
+            **rest,
+        )
+    )
     tools.planner.warm_up()
     return tools
 
@@ -144,12 +159,12 @@ def _tools(config: BenchmarkConfig, kind: str) -> Tools:
 @lru_cache(maxsize=1)
 def _proposer(config: BenchmarkConfig) -> Proposer:
     """The network, once for each worker."""
-    return make_proposer(_tools(config, "").hand, config.grasps.network)
+    return make_proposer(_tools(config, OFFERED).hand, config.grasps.network)
 
 
 def _network(task: Task, target: Target, rotations: int, refined: bool) -> Answer | None:
     """The best of some rotations in free space."""
-    tools = _tools(task.config, "")
+    tools = _tools(task.config, OFFERED)
     field = tools.planner.field(target.mesh)
     rng = np.random.default_rng(task.config.grasps.seed)
     x = _proposer(task.config)(field, retry_rotations(rotations), rng=rng)
@@ -177,10 +192,7 @@ VARIANTS = {
     "rotations": lambda task, around, target: _network(
         task, target, task.config.grasps.rotations, refined=True
     ),
-    "feasible": lambda task, around, target: _planned(task, around, target, "feasible"),
-    "with the arm": lambda task, around, target: _planned(task, around, target, ""),
-    "sampled": lambda task, around, target: _planned(task, around, target, SAMPLED),
-    "sampled, slow": lambda task, around, target: _planned(task, around, target, SLOW),
+    **{kind: partial(_planned, kind=kind) for kind in PLANNERS},
 }
 
 

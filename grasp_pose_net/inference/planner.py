@@ -19,14 +19,14 @@ from grasp_pose_net.inference.account import Account
 from grasp_pose_net.inference.approach import find_approaches
 from grasp_pose_net.inference.proposal import SampledProposer, make_proposer, retry_rotations
 from grasp_pose_net.quality import worst_epsilon
-from grasp_pose_net.refinement import Box, Plane, Ranked, Refinement, postures, refine_and_rank
+from grasp_pose_net.refinement import Box, Plane, Postures, Ranked, Refinement, postures, refine_and_rank
 from grasp_pose_net.shapes import RUN_TIME_RESOLUTION, SignedDistanceField
 
 # Rotations from which those are chosen that bring the hand from above, where the object stands on something.
 ROTATIONS = 128
 
 # Position gain [N m/rad] by which a squeeze posture becomes the effort that it asks for.
-SQUEEZE_NM_RAD = 5.0
+SQUEEZE_NM_RAD = Postures().stiffness_nm
 
 T = TypeVar("T")
 

@@ -26,6 +26,7 @@ from grasp_pose_net.training.losses import (
 
 BATCH = 32
 GOOD_EPSILON = 0.05  # what the planner offers at least (`PlannerConfig.min_epsilon`)
+TOLERANCE_M = Refinement().tolerance_m  # deepest that still counts as free
 
 Held = Callable[
     [np.ndarray], np.ndarray
@@ -154,12 +155,11 @@ def refined_figures(
         held and 0 where it did not, or was not good: "raw_held" of the first candidate as it came, which need not be
         good, "first_held" of the first, and "best_held" of the one with the best ε.
     """
-    tolerance_m = Refinement().tolerance_m
     refined = refine(hand, distance, x)
     pose = torch.as_tensor(refined.x, dtype=torch.float32)
     depth = penetration(hand, kinematics, distance, pose)
     epsilon = epsilon_batch(contacts(hand, kinematics, distance, pose), distance.radius).numpy()
-    free = refined.ok & (depth.hand_penetration_m.numpy() <= tolerance_m)
+    free = refined.ok & (depth.hand_penetration_m.numpy() <= TOLERANCE_M)
     good = free & (epsilon >= GOOD_EPSILON)
     figures = {
         "refined_points": float(depth.penetrating_points.double().mean()),

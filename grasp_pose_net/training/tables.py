@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from grasp_pose_net.training.evaluation import GOOD_EPSILON
+from grasp_pose_net.training.evaluation import GOOD_EPSILON, TOLERANCE_M
 from grasp_pose_net.training.summary import (
     PAPER_CHANGE,
     PAPER_PENETRATION,
@@ -260,8 +260,8 @@ def _quality(report: Entry) -> list[str]:
         "## Grasps after refinement",
         "",
         f"{report['config']['rotations']} candidates of each object, refined as at run time; `sampled` draws "
-        "as many around the object. Good: nothing deeper than 1 mm in object or hand. Held: in a force trial; what is "
-        "not good did not hold, but for unrefined candidates, which are tried as they come.",
+        f"as many around the object. Good: nothing deeper than {1e3 * TOLERANCE_M:g} mm in object or hand. Held: in a force "
+        "trial; what is not good did not hold, but for unrefined candidates, which are tried as they come.",
         "",
         *table(head, rows),
     ]
