@@ -44,7 +44,7 @@ class Refinement:
 
     objective: Descent = OBJECTIVE
     separation: Descent = SEPARATION
-    tolerance_m: float = 0.0005
+    tolerance_m: float = 0.001
 
 
 @dataclass(frozen=True)
