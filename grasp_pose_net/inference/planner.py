@@ -42,7 +42,7 @@ class PlannerConfig:
             "there is no such file; 'sampled': no network, candidates are drawn around the object"
         },
     )
-    seed: int = field(default=0, metadata={"doc": "seed of candidates that are drawn, where no network is"})
+    seed: int = field(default=0, metadata={"doc": "seed of candidates that are drawn around the object"})
     rotations: int = field(
         default=28, metadata={"doc": "rotations shown to the network at once", "range": (1, 128)}
     )
