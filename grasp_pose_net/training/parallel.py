@@ -6,6 +6,7 @@ and batch normalisation takes its mean and variance over all parts.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+# Its functions have the group of all processes as a default. `DistributedDataParallel` imports it: after the group is
+# made, that default would keep the group and its threads to the interpreter's end, where they abort the process.
+import torch.distributed.nn
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -86,6 +91,7 @@ def team(device: str) -> Iterator[Team]:
             torch.cuda.set_device(place)
         yield Team(distributed.get_rank(), distributed.get_world_size(), place)
     finally:
+        gc.collect()  # a network of the team holds the group, too
         distributed.destroy_process_group()
 
 
