@@ -17,7 +17,7 @@ import torch
 
 # Its functions have the group of all processes as a default. `DistributedDataParallel` imports it: after the group is
 # made, that default would keep the group and its threads to the interpreter's end, where they abort the process.
-import torch.distributed.nn
+import torch.distributed.nn  # noqa: F401
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
