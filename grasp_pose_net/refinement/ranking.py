@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.quality import contacts, epsilon_batch
-from grasp_pose_net.refinement import kernel
-from grasp_pose_net.refinement.arrays import Box, Plane, hand_arrays, scene
-from grasp_pose_net.refinement.descent import checked, over_threads
+from grasp_pose_net.refinement.arrays import Box, Plane
 from grasp_pose_net.refinement.postures import postures
 from grasp_pose_net.refinement.refine import Refinement, refine
 from grasp_pose_net.shapes import SignedDistanceField
@@ -57,11 +55,9 @@ def refine_and_rank(
     config = config or Refinement()
     refined = refine(hand, field, x, plane, obstacles, config)
     kinematics, pose = Kinematics(hand), torch.as_tensor(refined.x, dtype=torch.float32)
-    # The skin itself decides, not the spheres that stand for it in the descent.
-    depth_m = surface_depth(hand, field, refined.x)
     epsilon = epsilon_batch(contacts(hand, kinematics, field, pose), field.radius).numpy()
     reasons = {
-        "penetrates": np.maximum(depth_m, refined.object_m),
+        "penetrates": refined.object_m,
         "hits the support": refined.plane_m,
         "hits a neighbour": refined.obstacle_m,
         "hits itself": refined.self_m,
@@ -75,24 +71,6 @@ def refine_and_rank(
     index = np.flatnonzero(kept)
     index = index[np.argsort(-epsilon[index], kind="stable")]
     return Ranked(index, refined.x[index], epsilon[index], +rejected)
-
-
-def surface_depth(hand: Hand, field: SignedDistanceField, x: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Depth (B,) [m] of the skin's deepest point in the object, as `quality.hand_penetration`; 0 where free.
-
-    Args:
-        hand: the hand.
-        field: signed distance field of the object.
-        x: (B, 7 + D) pose vectors, object frame.
-    """
-    poses, hand_data, scene_data = checked(hand, x), hand_arrays(hand), scene(field)
-    depth = np.empty(len(poses))
-
-    def run(part: slice) -> None:
-        kernel.surface_depth_batch(hand_data, scene_data, poses[part], depth[part])
-
-    over_threads(run, len(poses))
-    return depth
 
 
 def warm_up(hand: Hand) -> None:
