@@ -13,6 +13,7 @@ from grasp_pose_net.synthesis.dataset_report import THIN_M
 ENOUGH_GRASPS = 3
 PAPER_EPSILON = 0.102
 CONCAVE_SHARE = 0.9  # what fills less than this of its convex hull is concave
+STOLEN_SHARE = 0.05  # of a core's time; less is within the counter's resolution
 Entry = dict[str, Any]
 
 
@@ -34,6 +35,7 @@ def benchmark_text(report: Entry) -> str:
         "",
         _times_note(report["jobs"]),
         "",
+        *_stolen_note(entries),
         *_stage_table(entries),
         *_rejections(entries),
         *_failures(entries, report["left_out"]),
@@ -135,6 +137,27 @@ def _times_note(jobs: Sequence[int]) -> str:
         f"Times were taken with {listed} trials at a time, one thread each, sharing the cores: they are NOT those of "
         "the protocols. `--jobs 1` takes those."
     )
+
+
+def _stolen_note(entries: Sequence[Entry]) -> list[str]:
+    """Planning times of a virtual machine whose host was busy with others, beside those when it was not."""
+    timed = [entry for entry in entries if "plan" in (entry.get("stolen_seconds") or {})]
+    spent = np.array([entry["seconds"]["plan"] for entry in timed])
+    shares = np.array([entry["stolen_seconds"]["plan"] for entry in timed]) / spent
+    if not (shares > STOLEN_SHARE).any():
+        return []
+    left = spent[shares <= STOLEN_SHARE]
+    others = (
+        f"; the other {len(left)} took {_seconds(float(np.median(left)))} (p50) "
+        f"and {_seconds(float(np.percentile(left, 95)))} (p95)"
+        if len(left)
+        else ""
+    )
+    return [
+        f"In {len(spent) - len(left)} of {len(spent)} trials the machine's host kept more than "
+        f"{_percent(STOLEN_SHARE)} of a core's time during planning for others (steal){others}.",
+        "",
+    ]
 
 
 def _stage_table(entries: Sequence[Entry]) -> list[str]:

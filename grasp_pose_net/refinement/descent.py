@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,8 +166,16 @@ def checked(hand: Hand, x: NDArray[np.floating]) -> NDArray[np.float64]:
 def over_threads(run: Callable[[slice], None], count: int) -> None:
     """Call run(slice) for chunks of range(count) on all cores; the kernel holds no interpreter lock."""
     parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
-    with ThreadPoolExecutor(max_workers=max(1, min(len(parts), thread_count()))) as pool:
-        list(pool.map(run, parts))
+    if len(parts) > 1:
+        list(_pool().map(run, parts))
+    elif parts:
+        run(parts[0])
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Kept, because a plan asks some twenty times, and mostly for less than it takes to start a thread."""
+    return ThreadPoolExecutor(max_workers=thread_count())
 
 
 def thread_count() -> int:
