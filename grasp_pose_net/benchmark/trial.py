@@ -294,7 +294,6 @@ def _stolen_s() -> float:
     statistics = Path("/proc/stat")
     if not statistics.exists():
         return 0.0
-    every_processor = (
-        statistics.read_text().splitlines()[0].split()
-    )  # "cpu", then ticks by what they were spent on
-    return int(every_processor[8]) / os.sysconf("SC_CLK_TCK")
+    # the first line is of all processors together: "cpu", then ticks by what they were spent on
+    ticks = statistics.read_text().splitlines()[0].split()
+    return int(ticks[8]) / os.sysconf("SC_CLK_TCK")

@@ -20,6 +20,8 @@ from grasp_pose_net.refinement.arrays import Box, Plane, hand_arrays, scene
 from grasp_pose_net.refinement.descent import Descent, Energy, checked, descend, over_threads
 from grasp_pose_net.shapes import SignedDistanceField
 
+TOLERANCE_M = 0.0005  # deepest penetration that still counts as none
+
 # On noisy scans of training objects on a table, 100 steps of 0.045 gave as many grasps as 200 of 0.03, and grasps that
 # penetrate less. The collision spheres do not fill the hand's corners, hence their clearance.
 OBJECTIVE = Descent(energy=Energy(normal=0.5, clearance_m=0.001, anchor=0.05), iterations=100, step=0.045)
@@ -29,7 +31,7 @@ SEPARATION = Descent(
     ),
     iterations=200,
     step=0.003,
-    stop_depth_m=0.0005,
+    stop_depth_m=TOLERANCE_M,
 )
 CLEARING = replace(
     SEPARATION, energy=replace(SEPARATION.energy, clearance_m=0.002), iterations=40, stop_depth_m=None
@@ -50,7 +52,7 @@ class Refinement:
     objective: Descent = OBJECTIVE
     separation: Descent = SEPARATION
     clearing: Descent = CLEARING
-    tolerance_m: float = 0.0005
+    tolerance_m: float = TOLERANCE_M
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,9 @@ def refine(
     x, depths = final.x, np.maximum(final.depths, 0.0)
     skin = surface_depth(hand, field, x)
     deep = np.flatnonzero(skin > config.tolerance_m)
-    if len(deep):
-        cleared = descend(hand, field, x[deep], config.clearing, plane=plane, obstacles=obstacles)
-        x[deep], depths[deep] = cleared.x, np.maximum(cleared.depths, 0.0)
-        skin[deep] = surface_depth(hand, field, cleared.x)
+    cleared = descend(hand, field, x[deep], config.clearing, plane=plane, obstacles=obstacles)
+    x[deep], depths[deep] = cleared.x, np.maximum(cleared.depths, 0.0)
+    skin[deep] = surface_depth(hand, field, cleared.x)
     depths[:, 0] = np.maximum(depths[:, 0], skin)
     return Refined(x, np.asarray((depths <= config.tolerance_m).all(1)), *depths.T)
 
