@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.geometry import Array
-from grasp_pose_net.perception.table import MIN_TABLE_M2, fit_plane
+from grasp_pose_net.perception.table import MIN_TABLE_M2, main_plane
 from grasp_pose_net.perception.views import Surface
 
 MAX_TILT_RAD = 0.03
@@ -44,11 +44,8 @@ def levelling(points: Array, max_align_m: float, area_m2: float) -> Array:
 
 
 def _levelling(points: Array) -> Array:
-    """Smallest motion (4, 4) of the plane through points (N, 3) onto z = 0; outliers are left out once."""
-    for _ in range(2):
-        centre, normal = fit_plane(points)
-        height = (points - centre) @ normal
-        points = points[np.abs(height) < 2 * height.std() + 1e-9]
+    """Smallest motion (4, 4) of the plane through points (N, 3) onto z = 0."""
+    centre, normal = main_plane(points)
     T_level_view = np.eye(4)
     T_level_view[:3, :3] = Rotation.align_vectors([[0.0, 0.0, 1.0]], [normal])[0].as_matrix()
     T_level_view[:3, 3] = [*centre[:2], 0.0] - T_level_view[:3, :3] @ centre

@@ -19,10 +19,6 @@ CELL_M = 0.003
 LOW_M = 0.01  # an object's points below this may belong to its floor
 FLOOR_M = 0.0015  # cells that lie higher on average are a floor: three deviations of a cell of the plane
 MIN_FLOOR_M = 0.005  # one cell of the occupancy grid; a thinner floor would be torn by noise
-SEEN_DOWN_M = 0.008  # an object seen this low is seen down to the table
-# of ratios of 0 to 2, the one with the best centres of mass on objects of the training split
-OVERHANG_RATIO, MAX_OVERHANG_M = 1.2, 0.01
-NEAR_RIM_CELLS = 13  # rays at 45 degrees past an overhang 2 cm above the table end this far inside it
 PATCH = np.ones((3, 3), bool)  # what is smaller is noise
 
 
@@ -39,34 +35,12 @@ def underside(points: Array, top: Array) -> Surface:
     outline = _outline(points[:, :2], low, shape)
     table = _closed(height <= FLOOR_M)
     floor = ndimage.binary_opening(_closed(height > FLOOR_M) & outline, PATCH) & ~table
-    hidden = outline & ~table
-    foot = np.argwhere(hidden & ~_overhung(hidden, points, low))
+    foot = np.argwhere(outline & ~table)
     raised = np.argwhere(floor)
     under = np.column_stack([low + (foot + 0.5) * CELL_M, np.zeros(len(foot))])
     above = np.column_stack([low + (raised + 0.5) * CELL_M, np.fmax(height[floor], MIN_FLOOR_M)])
     normals = np.repeat([[0.0, 0.0, -1.0], [0.0, 0.0, 1.0]], [len(foot), len(raised)], axis=0)
     return Surface(np.vstack([under, above]), normals)
-
-
-def _overhung(hidden: np.ndarray, points: Array, low: Array) -> np.ndarray:
-    """Which hidden cells of the table lie in the shadow of an overhang rather than under a foot.
-
-    Where the object is seen down to the table, its foot begins at the rim of what is hidden. Where the lowest that is
-    seen near the rim is at height h, the surface below is hidden and bends inwards further than the rays along which
-    the cameras look past it: the foot begins OVERHANG_RATIO * h inside the rim.
-    """
-    lowest = np.full(hidden.shape, np.inf)
-    cell = np.minimum(((points[:, :2] - low) / CELL_M).astype(int), np.array(hidden.shape) - 1)
-    np.minimum.at(lowest, tuple(cell.T), points[:, 2])
-    lowest = ndimage.minimum_filter(lowest, NEAR_RIM_CELLS)
-    rim = hidden & ~ndimage.binary_erosion(hidden, PATCH)
-    reach = np.clip(OVERHANG_RATIO * (lowest[rim] - SEEN_DOWN_M), 0.0, MAX_OVERHANG_M) / CELL_M
-    inside, edge = np.argwhere(hidden), np.argwhere(rim)[reach > 0]
-    overhung = np.zeros(hidden.shape, bool)
-    if len(edge):
-        far = np.linalg.norm(inside[:, None] - edge, axis=2) >= reach[reach > 0]
-        overhung[tuple(inside[~far.all(1)].T)] = True
-    return overhung
 
 
 def _closed(mask: np.ndarray) -> np.ndarray:
