@@ -19,7 +19,7 @@ FRAGMENT_RATIO = 0.15  # of the points of a cluster: a smaller one within its ou
 
 def cluster(seen: Surface, config: PerceptionConfig) -> tuple[list[Surface], str]:
     """Connected parts of a surface in the table frame, the one with most samples first, and a note on the small ones."""
-    index, _ = cell_index(seen.points, CLUSTER_CELL_M)
+    index = cell_index(seen.points, CLUSTER_CELL_M)
     thin = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(cell_means(seen.points, CLUSTER_CELL_M)))
     label = np.array(thin.cluster_dbscan(config.cluster_gap_m, MIN_NEIGHBOURS))[index]
     label = grounded(seen.points, label, config.min_object_points)

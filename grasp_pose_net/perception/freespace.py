@@ -13,6 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from grasp_pose_net.geometry import Array
+from grasp_pose_net.perception import kernels
 
 PIXELS_PER_CELL = 2.0  # cells of two pixels a side have no holes where single measurements are missing
 MIN_CELL_RATIO = 0.003  # 2 mm at 0.7 m
@@ -59,19 +60,6 @@ class DepthImage:
         depth = np.where(np.isfinite(nearest), ndimage.minimum_filter(nearest, 3), 0.0)
         return cls(T_image_table, depth, low, cell)
 
-    def free(self, points: Array) -> Array:
-        """By how much points (N, 3) of the table frame lie in front of what was measured there: (N,) [m].
-
-        Negative behind it, and minus infinity where nothing was measured.
-        """
-        x, y, z = self.T_image_table[:3, :3] @ points.T + self.T_image_table[:3, 3:]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            place = (np.stack([x / z, y / z]) - self.low[:, None]) / self.cell
-        inside = (z > 0) & (place >= 0).all(0) & (place < np.array(self.depth.shape)[:, None]).all(0)
-        u, v = np.where(inside, place, 0).astype(int)
-        depth = np.where(inside, self.depth[u, v], 0.0)
-        return np.where(depth > 0, depth - z, -np.inf)
-
 
 def looking_at(eye: Array) -> Array:
     """Transform (4, 4) from the table frame to a frame at ``eye`` (3,) with z towards the table's middle."""
@@ -85,5 +73,11 @@ def looking_at(eye: Array) -> Array:
 
 
 def most_free(images: Sequence[DepthImage], points: Array) -> Array:
-    """Largest ``free`` of points (N, 3) over all views: (N,) [m]."""
-    return np.max([image.free(points) for image in images], axis=0)
+    """By how much points (N, 3) of the table frame lie in front of what a view measured there: (N,) [m].
+
+    Of all views that which saw farthest past the point; negative behind it, minus infinity where none measured.
+    """
+    room = np.full(len(points), -np.inf)
+    for image in images:
+        kernels.raise_to_free(room, points, image.T_image_table, image.depth, image.low, image.cell)
+    return room

@@ -18,8 +18,12 @@ import open3d as o3d
 from scipy import fft, ndimage
 
 from grasp_pose_net.geometry import Array
+from grasp_pose_net.perception import kernels
 
 PAD_CELLS = 6
+MIN_BODY_RATIO = (
+    0.05  # of the largest; a smaller one is noise, a larger one hangs on by what is too thin to be seen
+)
 MAX_CELLS = 128  # per axis; a larger object gets larger cells
 
 
@@ -56,25 +60,13 @@ def poisson(points: Array, normals: Array, areas: Array, spacing_m: float, smoot
     spacing = max(spacing_m, float(extent.max()) / (MAX_CELLS - 2 * PAD_CELLS))
     shape = tuple(fft.next_fast_len(int(np.ceil(e / spacing)) + 2 * PAD_CELLS + 1, real=True) for e in extent)
     cell = (points - low) / spacing + PAD_CELLS
-    field = spread(cell, normals * areas[:, None] / spacing**3, shape)
+    field = np.zeros((3, *shape), np.float32)
+    kernels.spread(field, cell, normals * areas[:, None] / spacing**3)
     indicator = _solve(field, spacing, max(smooth_m, spacing))
     level = ndimage.map_coordinates(indicator, cell.T, order=1)
     # across the surface the smoothed indicator falls by 1 / (sqrt(2 pi) smooth) per metre
     depth = (indicator - np.average(level, weights=areas)) * np.sqrt(2 * np.pi) * max(smooth_m, spacing)
     return Volume(depth, low - PAD_CELLS * spacing, spacing)
-
-
-def spread(cell: Array, values: Array, shape: tuple[int, ...]) -> Array:
-    """Trilinear sums of values (N, D) at fractional cells (N, 3): (D, *shape)."""
-    base = np.floor(cell).astype(int)
-    part = cell - base
-    total = np.zeros((values.shape[1], int(np.prod(shape))))
-    for corner in np.ndindex(2, 2, 2):
-        weight = np.prod(np.where(corner, part, 1 - part), axis=1)
-        flat = np.ravel_multi_index(tuple((base + corner).T), shape)
-        for channel, column in zip(total, values.T, strict=True):
-            channel += np.bincount(flat, weight * column, channel.size)
-    return total.reshape(-1, *shape)
 
 
 def _solve(field: Array, spacing: float, smooth: float) -> Array:
@@ -91,15 +83,15 @@ def _solve(field: Array, spacing: float, smooth: float) -> Array:
 
 
 def solid(volume: Volume) -> Volume:
-    """The largest connected body of a volume, without cavities inside and without anything at the border."""
+    """A volume's bodies of some size, without cavities inside and without anything at the border."""
     values = volume.values.copy()
     for axis in range(3):
         edge = np.moveaxis(values, axis, 0)
         edge[[0, -1]] = np.minimum(edge[[0, -1]], -volume.spacing)
-    part, count = ndimage.label(values > 0)
+    part, _ = ndimage.label(values > 0)
     size = np.bincount(part.ravel())
     size[0] = 0
-    kept = part == size.argmax() if count else np.zeros(values.shape, bool)
+    kept = (size > MIN_BODY_RATIO * size.max())[part]
     around, _ = ndimage.label(~kept)
     kept |= around != around[0, 0, 0]  # what the outside does not reach is a cavity; where kept, around is 0
     values = np.where(

@@ -96,11 +96,10 @@ def _step(parts: list[Surface], motion: Array, reach_m: float) -> Array:
             same = (n * m).sum(1) > SAME_SIDE
             p, q, m = p[same], q[same], m[same]
             gap = ((p - q) * m).sum(1)
-            row = np.zeros((len(p), size))
-            row[:, 3 * a : 3 * a + 3] = _slope(p, m)
-            row[:, 3 * b : 3 * b + 3] = -_slope(q, m)
-            normal_matrix += row.T @ row
-            right -= row.T @ gap
+            row = np.column_stack([_slope(p, m), -_slope(q, m)])
+            unknowns = np.r_[3 * a : 3 * a + 3, 3 * b : 3 * b + 3]
+            normal_matrix[np.ix_(unknowns, unknowns)] += row.T @ row
+            right[unknowns] -= row.T @ gap
             count += len(p)
     stiff = STIFFNESS * count * np.tile([1.0, 1.0, LEVER_M**2], len(parts))
     change = np.linalg.solve(normal_matrix + np.diag(stiff), right - stiff * motion.ravel())

@@ -27,7 +27,6 @@ from grasp_pose_net.perception.views import (
     merged,
     oriented,
     side_by_side,
-    without_outliers,
 )
 
 BEYOND_EDGE_M = 0.03
@@ -172,7 +171,7 @@ def combined(
             f"nothing on the table: {len(seen.points)} points lie more than {config.table_band_m * 1000:.0f} mm "
             f"above its top of {_centimetres(table.size[:2])}; put an object on it, or check the workspace"
         )
-    return without_outliers(seen), np.vstack(tops), images
+    return seen, np.vstack(tops), images
 
 
 def _on_table(table: Table, cloud: ViewCloud, config: PerceptionConfig) -> ViewCloud:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Lock
 
 import fast_simplification
@@ -11,10 +10,11 @@ import numpy as np
 import open3d as o3d
 import trimesh
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from grasp_pose_net.exceptions import PerceptionError
 from grasp_pose_net.geometry import Array
+from grasp_pose_net.perception import kernels
+from grasp_pose_net.perception.cavity import without_cavity
 from grasp_pose_net.perception.freespace import DepthImage, most_free
 from grasp_pose_net.perception.poisson import Volume, isosurface, poisson, solid
 from grasp_pose_net.perception.underside import CELL_M, underside
@@ -50,23 +50,28 @@ def closed_mesh(
     Raises:
         PerceptionError: the samples enclose no volume.
     """
-    near = Neighbours.of(seen, voxel_m)
     hidden = underside(seen.points, top)
-    areas = sample_areas(seen, near, voxel_m)
-    walls = thickened(seen, near)
-    backs, behind = wall_backs(walls, near, images)
+    radius = PAIR_RADIUS_CELLS * voxel_m
+    own, other, missing = kernels.wall_sides(
+        seen.points, seen.normals, radius, OWN_SIDE, OTHER_SIDE, MIN_WALL_M
+    )
+    areas = np.pi * radius**2 / own  # a disc's area, shared by the samples of its side
+    # Noise would mix the sides of a thinner wall and tear holes into it, and the grid's cells of 5 mm would miss it.
+    walls = Surface(seen.points + seen.normals * missing[:, None] / 2, seen.normals)
+    backs, behind = wall_backs(walls, np.nonzero(other == 0)[0], images)
     points = np.vstack([walls.points, backs.points, hidden.points])
     normals = np.vstack([walls.normals, backs.normals, hidden.normals])
     areas = np.concatenate([areas, areas[behind], np.full(len(hidden.points), CELL_M**2)])
     volume = poisson(points, normals, areas, voxel_m, SMOOTH_CELLS * voxel_m)
     values = ndimage.gaussian_filter(carved(volume, images).values, CARVED_SMOOTH_CELLS)
     values = np.minimum(values, volume.axis(2))  # nothing reaches below the table
-    vertices, faces = isosurface(solid(Volume(values, volume.origin, volume.spacing)))
+    volume = Volume(values, volume.origin, volume.spacing)
+    vertices, faces = isosurface(solid(without_cavity(volume, seen, hidden.points, MIN_WALL_M)))
     if len(faces) == 0:
         raise PerceptionError(
             f"the {len(seen.points)} points of the object enclose no volume; more views are needed"
         )
-    return simplified(trimesh.Trimesh(vertices, faces), max_faces)
+    return simplified(trimesh.Trimesh(vertices, faces, process=False), max_faces)
 
 
 def carved(volume: Volume, images: Sequence[DepthImage]) -> Volume:
@@ -79,45 +84,18 @@ def carved(volume: Volume, images: Sequence[DepthImage]) -> Volume:
     return Volume(values, volume.origin, volume.spacing)
 
 
-@dataclass(frozen=True)
-class Neighbours:
-    """Pairs (a, b) of samples within PAIR_RADIUS_CELLS, both ways, and the cosine between their normals."""
-
-    a: np.ndarray
-    b: np.ndarray
-    cosine: Array
-
-    @classmethod
-    def of(cls, seen: Surface, voxel_m: float) -> Neighbours:
-        """All pairs of a surface."""
-        pairs = cKDTree(seen.points).query_pairs(PAIR_RADIUS_CELLS * voxel_m, output_type="ndarray")
-        cosine = np.einsum("ij,ij->i", seen.normals[pairs[:, 0]], seen.normals[pairs[:, 1]])
-        return cls(np.concatenate(pairs.T), np.concatenate(pairs.T[::-1]), np.tile(cosine, 2))
-
-
-def thickened(seen: Surface, near: Neighbours) -> Surface:
-    """Samples moved outwards where the two sides of a wall are closer than MIN_WALL_M, until they are not.
-
-    Noise would mix the sides of a thinner wall and tear holes into it, and the 5 mm cells of the grid would
-    miss it.
-    """
-    p, n = seen.points, seen.normals
-    opposite = near.cosine < -OTHER_SIDE
-    a, b = near.a[opposite], near.b[opposite]
-    thickness = np.einsum("ij,ij->i", p[a] - p[b], n[a])
-    missing = np.bincount(a, np.clip(MIN_WALL_M - thickness, 0.0, 2 * MIN_WALL_M), minlength=len(p))
-    mean = missing / np.maximum(np.bincount(a, minlength=len(p)), 1)
-    return Surface(p + n * mean[:, None] / 2, n)
-
-
-def wall_backs(seen: Surface, near: Neighbours, images: Sequence[DepthImage]) -> tuple[Surface, np.ndarray]:
+def wall_backs(
+    seen: Surface, one_sided: np.ndarray, images: Sequence[DepthImage]
+) -> tuple[Surface, np.ndarray]:
     """Other sides of walls that no camera faced, but past which one saw, and the sample that each is behind.
 
     Without them the outside of a bowl, of which cameras above see the inside only, would be left open.
+
+    Args:
+        seen: samples, table frame.
+        one_sided: (M,) those with no sample of another side nearby.
+        images: what each camera saw through.
     """
-    faced = np.zeros(len(seen.points), bool)
-    faced[near.a[near.cosine < -OWN_SIDE]] = True
-    one_sided = np.nonzero(~faced)[0]
     depth = np.full(len(one_sided), np.inf)
     for probe in WALL_PROBES_M[::-1]:
         place = seen.points[one_sided] - probe * seen.normals[one_sided]
@@ -125,12 +103,6 @@ def wall_backs(seen: Surface, near: Neighbours, images: Sequence[DepthImage]) ->
     behind, depth = one_sided[np.isfinite(depth)], depth[np.isfinite(depth)]
     back = seen.points[behind] - depth[:, None] * seen.normals[behind]
     return Surface(back, -seen.normals[behind]), behind
-
-
-def sample_areas(seen: Surface, near: Neighbours, voxel_m: float) -> Array:
-    """Surface (N,) that each sample stands for [m²]: a disc's area, shared by the samples of its side."""
-    own = 1 + np.bincount(near.a[near.cosine > OWN_SIDE], minlength=len(seen.points))
-    return np.pi * (PAIR_RADIUS_CELLS * voxel_m) ** 2 / own
 
 
 def simplified(mesh: trimesh.Trimesh, max_faces: int) -> trimesh.Trimesh:
@@ -143,7 +115,7 @@ def simplified(mesh: trimesh.Trimesh, max_faces: int) -> trimesh.Trimesh:
     vertices, faces = np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces, np.int32)
     with SIMPLIFIER:
         simple = fast_simplification.simplify(vertices, faces, target_count=max_faces, agg=CAUTION)
-    fast = trimesh.Trimesh(*simple)
+    fast = trimesh.Trimesh(simple[0], simple[1], process=False)
     if fast.is_watertight and fast.volume > 0:
         return fast
     slow = o3d.geometry.TriangleMesh(

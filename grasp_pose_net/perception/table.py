@@ -106,8 +106,10 @@ def largest_plane(points: Array, max_tilt: float) -> Array:
     if not usable.any():
         return np.empty((0, 3))
     normal, start = normal[usable] / length[usable, None], corner[usable, 0]
-    some = points[:: max(1, len(points) // COUNTED_POINTS)]
-    distance = np.abs(some @ normal.T - (start * normal).sum(1))  # (n, rounds)
+    some = points[:: max(1, len(points) // COUNTED_POINTS)].astype(np.float32)
+    distance = np.abs(
+        some @ normal.T.astype(np.float32) - (start * normal).sum(1, dtype=np.float32)
+    )  # (n, rounds)
     best = int((distance < PLANE_BAND_M).sum(0).argmax())
     return points[np.abs((points - start[best]) @ normal[best]) < PLANE_BAND_M]
 

@@ -13,21 +13,19 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
-import open3d as o3d
 
 from grasp_pose_net.exceptions import PerceptionError
 from grasp_pose_net.geometry import Array, transform_points
+from grasp_pose_net.perception import kernels
 from grasp_pose_net.perception.config import PerceptionConfig
 
 T = TypeVar("T")
 
-NORMAL_RADIUS_CELLS = 3.5  # a normal is fitted to neighbours within this many cells ...
-NORMAL_NEIGHBOURS = 30  # ... and to at most this many
+NORMAL_RADIUS_CELLS = 2.5  # a normal is fitted to neighbours within this many cells
 MIN_COS_INCIDENCE = (
     0.2  # points seen at more than 78 degrees off their normal are flying pixels or too uncertain
 )
 DENSE_RADIUS_CELLS, DENSE_NEIGHBOURS = 2.2, 5
-OUTLIER_NEIGHBOURS, OUTLIER_DEVIATIONS = 16, 2.5
 
 
 @dataclass(frozen=True)
@@ -144,15 +142,9 @@ def crop_views(
 
 def _workspace_points(view: View, config: PerceptionConfig) -> Array:
     """Points (N, 3) of a view inside the workspace, thinned, world frame."""
-    T = np.asarray(view.T_world_camera, np.float32)
-    with np.errstate(invalid="ignore", over="ignore"):  # missing measurements are NaN or infinite
-        points = np.asarray(view.points_camera, np.float32) @ T[:3, :3].T + T[:3, 3]
-        inside = np.ones(len(points), bool)
-        for axis in range(3):  # a comparison with NaN is false
-            inside &= (points[:, axis] > config.workspace_min[axis]) & (
-                points[:, axis] < config.workspace_max[axis]
-            )
-    points = points[inside].astype(float)
+    points = np.ascontiguousarray(view.points_camera, np.float32)
+    low, high = np.array(config.workspace_min), np.array(config.workspace_max)
+    points = kernels.within(points, np.asarray(view.T_world_camera, float), low, high)
     return cell_means(points, config.voxel_m) if len(points) else points
 
 
@@ -170,56 +162,30 @@ def _why_empty(view: View, config: PerceptionConfig) -> str:
     )
 
 
-def cell_index(
-    points: Array, cell_m: float, group: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Number of each point's cell (N,), from 0 without gaps, and their sizes; ``group`` (N,) splits cells."""
-    key = np.zeros(len(points), np.int64)
-    for column in points.T:  # columns, for NumPy is slow along short rows
-        low = column.min()
-        cell = ((column - low) / cell_m).astype(np.int64)
-        key = key * (int((column.max() - low) / cell_m) + 1) + cell
-    if group is not None:
-        key = key * (group.max() + 1) + group
-    _, index, count = np.unique(key, return_inverse=True, return_counts=True)
-    return index, count
+def cell_index(points: Array, cell_m: float, group: np.ndarray | None = None) -> np.ndarray:
+    """Number of each point's cell (N,), from 0 without gaps; ``group`` (N,) of 0 to 7 splits cells."""
+    return kernels.cell_index(points, cell_m, np.zeros(len(points), int) if group is None else group, 8)
 
 
 def cell_means(points: Array, cell_m: float) -> Array:
     """Mean of the points in each occupied cell of side ``cell_m``: (M, 3)."""
-    index, count = cell_index(points, cell_m)
+    index = cell_index(points, cell_m)
+    count = np.bincount(index)
     return np.stack([np.bincount(index, column) for column in points.T], axis=1) / count[:, None]
 
 
-def normals_towards(points: Array, eye: Array, cell_m: float) -> Array:
-    """Unit normals (N, 3) of a thinned view, turned to the camera at ``eye`` (3,)."""
-    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
-    radius = NORMAL_RADIUS_CELLS * cell_m
-    cloud.estimate_normals(o3d.geometry.KDTreeSearchParamHybrid(radius=radius, max_nn=NORMAL_NEIGHBOURS))
-    cloud.orient_normals_towards_camera_location(eye)
-    return np.asarray(cloud.normals)
-
-
 def oriented(points: Array, eye: Array, cell_m: float) -> Surface:
-    """Surface of a thinned view (N, 3), without what was seen edge-on, where pixels fly."""
-    points = points[dense(points, cell_m)]
+    """Surface of a thinned view (N, 3), normals towards its ``eye`` (3,).
+
+    Left out are stray points, and what was seen edge-on, where pixels fly.
+    """
     if len(points) == 0:
         return Surface(np.empty((0, 3)), np.empty((0, 3)))
-    normals = normals_towards(points, eye, cell_m)
+    normals, near = kernels.normals(points, NORMAL_RADIUS_CELLS * cell_m, DENSE_RADIUS_CELLS * cell_m)
     ray = eye - points
     cos = (normals * ray).sum(1) / np.linalg.norm(ray, axis=1)
-    return Surface(points, normals).part(cos > MIN_COS_INCIDENCE)
-
-
-def dense(points: Array, cell_m: float) -> np.ndarray:
-    """Mask (N,) of the points of a thinned view with enough neighbours to be part of a surface."""
-    if len(points) == 0:
-        return np.zeros(0, bool)
-    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
-    _, kept = cloud.remove_radius_outlier(DENSE_NEIGHBOURS, DENSE_RADIUS_CELLS * cell_m)
-    mask = np.zeros(len(points), bool)
-    mask[np.asarray(kept, int)] = True
-    return mask
+    normals *= np.sign(cos)[:, None]
+    return Surface(points, normals).part((near >= DENSE_NEIGHBOURS) & (np.abs(cos) > MIN_COS_INCIDENCE))
 
 
 def merged(parts: Sequence[Surface], cell_m: float) -> Surface:
@@ -228,15 +194,7 @@ def merged(parts: Sequence[Surface], cell_m: float) -> Surface:
     if len(points) == 0:
         return Surface(points, normals)
     octant = (normals > 0) @ np.array([1, 2, 4])
-    index, count = cell_index(points, cell_m, octant)
+    index = cell_index(points, cell_m, octant)
+    count = np.bincount(index)
     mean = np.stack([np.bincount(index, c) for c in np.hstack([points, normals]).T], axis=1) / count[:, None]
     return Surface(mean[:, :3], mean[:, 3:] / np.linalg.norm(mean[:, 3:], axis=1, keepdims=True))
-
-
-def without_outliers(surface: Surface) -> Surface:
-    """The samples that are no statistical outliers by the distance to their neighbours."""
-    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(surface.points))
-    _, kept = cloud.remove_statistical_outlier(OUTLIER_NEIGHBOURS, OUTLIER_DEVIATIONS)
-    mask = np.zeros(len(surface.points), bool)
-    mask[np.asarray(kept, int)] = True
-    return surface.part(mask)

@@ -7,7 +7,7 @@ import pytest
 
 from grasp_pose_net.exceptions import PerceptionError
 from grasp_pose_net.perception import PerceptionConfig, View
-from grasp_pose_net.perception.views import Surface, cell_means, crop_views, merged, normals_towards, oriented
+from grasp_pose_net.perception.views import Surface, cell_means, crop_views, merged, oriented
 
 CONFIG = PerceptionConfig(workspace_min=(-1, -1, -1), workspace_max=(1, 1, 1), min_views=1)
 NAN = np.full((5, 3), np.nan)
@@ -77,9 +77,9 @@ def test_cells_hold_the_mean_of_their_points():
 
 
 def test_normals_look_at_the_camera():
-    points = plane()
-    np.testing.assert_allclose(normals_towards(points, np.array([0, 0, 1.0]), 0.0025)[:, 2], 1, atol=1e-6)
-    np.testing.assert_allclose(normals_towards(points, np.array([0, 0, -1.0]), 0.0025)[:, 2], -1, atol=1e-6)
+    for side in (1.0, -1.0):
+        seen = oriented(plane(), np.array([0.05, 0.05, side]), 0.0025)
+        np.testing.assert_allclose(seen.normals, [[0, 0, side]] * len(seen.points), atol=1e-6)
 
 
 def test_edge_on_and_lonely_points_are_dropped():
