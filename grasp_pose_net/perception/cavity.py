@@ -19,6 +19,7 @@ from grasp_pose_net.perception.poisson import Volume
 from grasp_pose_net.perception.views import Surface
 
 MIN_RATIO = 0.02  # of an object; less is noise between its samples
+MOST_SAMPLES = 1000  # of which thickness is measured
 THICKNESSES_M = np.arange(0.003, 0.022, 0.003)  # at which the other side of a wall is looked for
 NEAR_M, OTHER_SIDE = (
     0.004,
@@ -48,20 +49,23 @@ def without_cavity(volume: Volume, seen: Surface, foot: Array, min_wall_m: float
     hidden = np.nonzero(ndimage.binary_dilation(open_above, AROUND) & solid)
     wall = max(wall_thickness(seen), min_wall_m)
     places = np.column_stack(hidden) * volume.spacing + volume.origin
-    away = cKDTree(np.vstack([seen.points, foot])).query(places, distance_upper_bound=2 * wall)[0]
+    far = wall + 2 * volume.spacing
+    away = cKDTree(np.vstack([seen.points, foot])).query(places, distance_upper_bound=far)[0]
     values = volume.values.copy()
-    values[hidden] = np.minimum(values[hidden], wall - np.minimum(away, 2 * wall))
+    values[hidden] = np.minimum(values[hidden], wall - np.minimum(away, far))
     return Volume(values, volume.origin, volume.spacing)
 
 
 def wall_thickness(seen: Surface) -> float:
     """Median thickness [m] of walls of which both sides are seen, 0 where there are none."""
     tree = cKDTree(seen.points)
-    thickness = np.full(len(seen.points), np.inf)
+    step = -(-len(seen.points) // MOST_SAMPLES)
+    points, normals = seen.points[::step], seen.normals[::step]
+    thickness = np.full(len(points), np.inf)
     for depth in THICKNESSES_M:
-        distance, other = tree.query(seen.points - depth * seen.normals)
-        facing = (seen.normals * seen.normals[other]).sum(1)
-        measured = ((seen.points - seen.points[other]) * seen.normals).sum(1)
+        distance, other = tree.query(points - depth * normals)
+        facing = (normals * seen.normals[other]).sum(1)
+        measured = ((points - seen.points[other]) * normals).sum(1)
         found = (distance < NEAR_M) & (facing < -OTHER_SIDE)
         thickness[found] = np.minimum(thickness, measured)[found]
     known = thickness[np.isfinite(thickness)]
