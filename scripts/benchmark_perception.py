@@ -27,6 +27,9 @@ import numpy as np
 import open3d as o3d
 import trimesh
 from joblib import Parallel, delayed
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from grasp_pose_net.exceptions import ConfigError, PerceptionError
 from grasp_pose_net.geometry import Array
@@ -43,6 +46,15 @@ SURFACE_POINTS = 5000
 OWNER_POINTS, OWN_M, OWN_RATIO = 1000, 0.01, 0.8
 TABLE = TabletopConfig()
 CONFIG = PerceptionConfig(workspace_min=(0.32, -0.38, 0.62), workspace_max=(1.08, 0.38, 1.22))
+CURVES = (
+    (
+        "detection",
+        "part of the scenes",
+        {"scenes_all_found": "all found", "scenes_without_false": "none false"},
+    ),
+    ("occupancy", "IoU", {"iou_mean": "mean", "iou_p5": "5th percentile"}),
+    ("distances", "mm", {"chamfer_mean_m": "Chamfer, mean", "centre_p95_m": "centre of mass, p95"}),
+)
 LARGEST_M = 0.29  # of the objects; the workspace holds six of them
 
 
@@ -62,25 +74,29 @@ def main() -> None:
         "--jobs", type=int, default=1, help="scenes at a time; wall times are only of those with 1"
     )
     parser.add_argument(
-        "--out", type=Path, required=True, help="JSON report; beside it .jsonl, a line for each scene"
+        "--out",
+        type=Path,
+        required=True,
+        help="JSON report; beside it .jsonl, a line for each scene, and .png",
     )
     args = parser.parse_args()
     files = [f for f in mesh_files(str(args.meshes)) if args.split in ("all", split_of(object_name(f)))]
     lines = args.out.with_suffix(".jsonl")
     done = {(row["seed"], row["scene"], row["views"]) for row in read_lines(lines)}
-    tasks = [(n, v) for v in args.views for n in range(args.scenes) if (args.seed, n, v) not in done]
-    rows = Parallel(args.jobs, return_as="generator_unordered")(
-        delayed(measured)(files, args.seed, number, views) for number, views in tasks
+    tasks = {n: [v for v in args.views if (args.seed, n, v) not in done] for n in range(args.scenes)}
+    scenes = Parallel(args.jobs, return_as="generator_unordered")(
+        delayed(measured)(files, args.seed, number, counts) for number, counts in tasks.items() if counts
     )
-    for row in rows:
+    for rows in tqdm(scenes, total=sum(map(bool, tasks.values())), unit="scene"):
         with lines.open("a") as file:
-            file.write(json.dumps(row | {"jobs": args.jobs}) + "\n")
+            file.writelines(json.dumps(row | {"jobs": args.jobs}) + "\n" for row in rows)
     report = summary(read_lines(lines)) | {
         "objects": f"{len(files)} of the {args.split} split",
         "machine": machine(),
         "commit": commit(),
     }
     args.out.write_text(json.dumps(report, indent=1) + "\n")
+    draw_curve(report, args.out.with_suffix(".png"))
     print_table(report)
 
 
@@ -109,10 +125,15 @@ def warm_up() -> None:
     perceive(tabletop.views(CameraConfig(width_px=160, height_px=120), np.random.default_rng(0)), CONFIG)
 
 
-def measured(files: Sequence[Path], seed: int, number: int, count: int) -> dict[str, Any]:
-    """Figures of one scene seen by ``count`` cameras."""
+def measured(files: Sequence[Path], seed: int, number: int, counts: Sequence[int]) -> list[dict[str, Any]]:
+    """Figures of one scene for several numbers of cameras."""
     warm_up()
     names, tabletop = make_scene(files, seed, number)
+    return [seen_by(count, names, tabletop, seed, number) for count in counts]
+
+
+def seen_by(count: int, names: Sequence[str], tabletop: Tabletop, seed: int, number: int) -> dict[str, Any]:
+    """Figures of one scene seen by ``count`` cameras."""
     cameras = CameraConfig(names=tuple(f"camera_{i + 1}" for i in range(count)))
     views = tabletop.views(cameras, np.random.default_rng([seed, number, count]))
     wall, process = time.perf_counter(), time.process_time()
@@ -256,6 +277,20 @@ def quantiles(values: Sequence[float], name: str) -> dict[str, float]:
     if not values:
         return {}
     return {f"{name}_p50": float(np.quantile(values, 0.5)), f"{name}_p95": float(np.quantile(values, 0.95))}
+
+
+def draw_curve(report: dict[str, Any], file: Path) -> None:
+    """Picture of what more cameras bring."""
+    counts = sorted(map(int, report["views"]))
+    figure = Figure(figsize=(11, 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axis, (title, unit, lines) in zip(figure.subplots(1, 3), CURVES, strict=True):
+        for key, name in lines.items():
+            values = [report["views"][str(count)][key] for count in counts]
+            axis.plot(counts, np.array(values) * (1e3 if unit == "mm" else 1.0), "o-", label=name)
+        axis.set(xlabel="cameras", ylabel=unit, title=title, xticks=counts, ylim=(0, None))
+        axis.legend()
+    figure.savefig(file, dpi=90)
 
 
 def print_table(report: dict[str, Any]) -> None:

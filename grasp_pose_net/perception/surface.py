@@ -66,7 +66,7 @@ def closed_mesh(
     values = ndimage.gaussian_filter(carved(volume, images).values, CARVED_SMOOTH_CELLS)
     values = np.minimum(values, volume.axis(2))  # nothing reaches below the table
     volume = Volume(values, volume.origin, volume.spacing)
-    vertices, faces = isosurface(solid(without_cavity(volume, seen, hidden.points, MIN_WALL_M)))
+    vertices, faces = isosurface(solid(without_cavity(volume, seen, hidden.points, images, MIN_WALL_M)))
     if len(faces) == 0:
         raise PerceptionError(
             f"the {len(seen.points)} points of the object enclose no volume; more views are needed"
