@@ -137,10 +137,10 @@ def test_cup_is_hollow_behind_what_its_mouth_shows_and_solid_where_nothing_was_s
     scene = perceive(scan([lying, covering], noise=NOISE_M), config)
     of_lying, of_covering = sorted(scene.objects, key=lambda item: item.T_world_object[0, 3])
     middle = covering.bounds.mean(0)
-    assert inside(of_covering, [middle - [0, 0, 0.02], middle + [0.02, 0, 0], middle + [0, 0, 0.02]]).all()
+    assert inside(of_covering, middle + np.array([[0, 0, -0.02], [0.02, 0, 0], [0, 0, 0.02]])).all()
     middle = lying.bounds.mean(0)
-    deep = [middle + [0, y, z] for y in (-0.02, 0, 0.02) for z in (-0.015, 0, 0.015)]
-    assert not inside(of_lying, deep).any()
+    deep = np.array([[0, y, z] for y in (-0.02, 0, 0.02) for z in (-0.015, 0, 0.015)])
+    assert not inside(of_lying, middle + deep).any()
     assert overlap(inside, of_lying, lying) > 0.5
 
 
