@@ -108,7 +108,7 @@ def wall_backs(
 def simplified(mesh: trimesh.Trimesh, max_faces: int) -> trimesh.Trimesh:
     """The mesh with at most about ``max_faces`` triangles, still watertight.
 
-    The fast way opens one thin-walled mesh in six; Open3D's keeps them closed and takes ten times as long.
+    The fast way opens one mesh in fifteen; Open3D's keeps them closed and takes ten times as long.
     """
     if len(mesh.faces) <= max_faces:
         return mesh
