@@ -19,7 +19,6 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from tqdm import tqdm
 
 from grasp_pose_net.exceptions import ConfigError, PerceptionError
 from grasp_pose_net.geometry import Array
-from grasp_pose_net.perception import PerceivedObject, PerceptionConfig, perceive
+from grasp_pose_net.perception import PerceivedObject, PerceptionConfig, perceive, warm_up
 from grasp_pose_net.reports import commit, machine
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, load_mesh, split_of
 from grasp_pose_net.simulation.cameras import CameraConfig
@@ -115,14 +114,6 @@ def make_scene(files: Sequence[Path], seed: int, number: int) -> tuple[list[str]
             return [object_name(files[i]) for i in chosen], random_tabletop(meshes, TABLE, rng)
         except ConfigError:
             continue
-
-
-@cache
-def warm_up() -> None:
-    """Load what is loaded on first use."""
-    box = trimesh.creation.box([0.08, 0.08, 0.08])
-    tabletop = random_tabletop([box], TABLE, np.random.default_rng(0))
-    perceive(tabletop.views(CameraConfig(width_px=160, height_px=120), np.random.default_rng(0)), CONFIG)
 
 
 def measured(files: Sequence[Path], seed: int, number: int, counts: Sequence[int]) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from grasp_pose_net.nodes.parameters import declare
 from grasp_pose_net.nodes.qos import LATCHED
 from grasp_pose_net.nodes.runtime import run
 from grasp_pose_net.nodes.scene_markers import scene_cloud, scene_markers
-from grasp_pose_net.perception import Identities, Scene, occupied_cells, perceive
+from grasp_pose_net.perception import Identities, Scene, occupied_cells, perceive, warm_up
 
 SUPPORT, OBSTACLE, OBJECT, SEVERAL = "support", "obstacle", "object", "several"  # keys of ObjectType
 
@@ -34,11 +34,13 @@ class PerceptionNode(Node):
     """Answers ``~/capture`` and publishes what it sees."""
 
     def __init__(self) -> None:
-        """Declare parameters and offer the service."""
+        """Declare parameters, compile, offer the service."""
         super().__init__("perception")
         self._config = declare(self, PerceptionParameters)
         self._cameras = CameraViews(self, self._config)
         self._identities = Identities()
+        self.get_logger().info("compiling (some seconds the first time)")
+        warm_up()
         self._objects = self.create_publisher(PlanningSceneWorld, "~/objects", LATCHED)
         self._cloud = self.create_publisher(PointCloud2, "~/cloud", LATCHED)
         self._voxels = self.create_publisher(PointCloud2, "~/voxels", LATCHED)

@@ -5,7 +5,7 @@ from grasp_pose_net.perception.files import occupied_cells, perceive_files, repo
 from grasp_pose_net.perception.identity import Identities
 from grasp_pose_net.perception.obstacles import Obstacle
 from grasp_pose_net.perception.picture import OBJECT_COLOURS, draw_stages, object_colour
-from grasp_pose_net.perception.scene import PerceivedObject, Scene, perceive
+from grasp_pose_net.perception.scene import PerceivedObject, Scene, perceive, warm_up
 from grasp_pose_net.perception.table import Table
 from grasp_pose_net.perception.views import View
 
@@ -24,4 +24,5 @@ __all__ = [
     "perceive",
     "perceive_files",
     "report",
+    "warm_up",
 ]

@@ -142,6 +142,17 @@ def perceive(
     )
 
 
+def warm_up() -> None:
+    """Perceive a made-up heap, so that the first capture does not wait until loops are compiled: some seconds, once."""
+    axis = np.arange(-0.2, 0.2, 0.002)
+    x, y = (part.ravel() for part in np.meshgrid(axis, axis))
+    depth = 0.6 - np.clip(0.08 - np.hypot(x, y), 0.0, 0.05)
+    T_world_camera = make_transform((0.0, 0.0, 0.6))
+    T_world_camera[:3, :3] = np.diag([1.0, -1.0, -1.0])  # looks down
+    views = [View(name, np.column_stack([x, -y, depth]), T_world_camera) for name in ("one", "two")]
+    perceive(views, PerceptionConfig())
+
+
 def combined(
     table: Table, clouds: Sequence[ViewCloud], config: PerceptionConfig
 ) -> tuple[Surface, Array, list[DepthImage]]:

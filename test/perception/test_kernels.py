@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 from scipy.spatial.distance import cdist
 
@@ -74,3 +77,26 @@ def test_spread_keeps_sums_and_places():
     for axis in range(3):  # trilinear weights keep the first moment
         moment = np.moveaxis(total, axis + 1, 1).sum((2, 3)) @ np.arange(6)
         np.testing.assert_allclose(moment, values.T @ cell[:, axis])
+
+
+AFTER_WARM_UP = """
+import numpy as np
+from grasp_pose_net.perception import PerceptionConfig, View, kernels, perceive, warm_up
+warm_up()
+loops = [loop for loop in vars(kernels).values() if hasattr(loop, "signatures")]
+before = [loop.signatures for loop in loops]
+x, y = np.random.default_rng(0).uniform(-0.2, 0.2, (2, 50000)).astype(np.float32)
+z = np.float32(-0.6) + np.clip(0.09 - np.hypot(x, y), 0, 0.06)
+T = np.eye(4)
+T[2, 3] = 0.6
+scene = perceive([View("camera", np.column_stack([x, y, z]), T)], PerceptionConfig())
+assert len(scene.objects) == 1, scene.summary()
+print(sum(map(len, before)), [loop.signatures for loop in loops] == before)
+"""
+
+
+def test_after_warming_up_a_capture_compiles_nothing():
+    run = subprocess.run([sys.executable, "-c", AFTER_WARM_UP], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    compiled, nothing_new = run.stdout.split()
+    assert int(compiled) >= 7 and nothing_new == "True", run.stdout
