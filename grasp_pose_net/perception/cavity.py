@@ -2,9 +2,9 @@
 
 Cameras look into a cup down to where its rim is in the way. There, what was seen through ends at a shadow, not at a
 surface, and that a surface should lie right in the edge of a shadow would be a coincidence. So the hidden inside of a
-thing is taken as hollow where a good part of its boundary is such an edge between walls: down to walls and a floor as thick as
-the wall is where both its sides were seen. Of other things, shadows touch little of the hidden inside: cans, boxes
-and toys have 0 to 6 % (210 objects of the training split), cups, pots and pitchers 8 to 19 %, upright and lying.
+thing is taken as hollow where a good part of its boundary is such an edge between walls: down to walls and a floor as
+thick as the wall is where both its sides were seen. Of other things, shadows touch little of the hidden inside: cans,
+boxes and toys have 0 to 6 % (210 objects of the training split), cups, pots and pitchers 8 to 19 %, upright and lying.
 What stands upside down shows nothing of its inside and stays solid.
 """
 
@@ -27,10 +27,8 @@ MOUTH_RATIO = 0.075  # of a hidden part's boundary; see above
 MIN_RATIO = 0.02  # of the object; less is not worth it
 MOST_SAMPLES = 1000  # of which thickness is measured
 THICKNESSES_M = np.arange(0.003, 0.022, 0.003)  # at which the other side of a wall is looked for
-NEAR_M, OTHER_SIDE = (
-    0.004,
-    0.7,
-)  # a sample this close to the place, facing the other way by this cosine, is it
+# a sample this close to the place, facing the other way by this cosine, is it
+NEAR_M, OTHER_SIDE = 0.004, 0.7
 
 
 def without_cavity(

@@ -35,9 +35,8 @@ def cell_index(points, side, group, groups):
     bits = 1
     while 1 << bits < 2 * len(points):
         bits += 1
-    slots = np.full(
-        1 << bits, -1, np.int64
-    )  # a table of hashes: the key in a slot, and the number of its cell
+    # a table of hashes: the key in a slot, and the number of its cell
+    slots = np.full(1 << bits, -1, np.int64)
     number = np.empty(1 << bits, np.int64)
     index = np.empty(len(points), np.int64)
     count = 0

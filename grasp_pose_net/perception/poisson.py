@@ -21,9 +21,8 @@ from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception import kernels
 
 PAD_CELLS = 6
-MIN_BODY_RATIO = (
-    0.05  # of the largest; a smaller one is noise, a larger one hangs on by what is too thin to be seen
-)
+# of the largest body; a smaller one is noise, a larger one hangs on by what is too thin to be seen
+MIN_BODY_RATIO = 0.05
 MAX_CELLS = 128  # per axis; a larger object gets larger cells
 
 

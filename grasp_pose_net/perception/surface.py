@@ -23,9 +23,8 @@ from grasp_pose_net.perception.views import Surface
 SMOOTH_CELLS = 1.0  # standard deviation of the Poisson smoothing; noise after averaging is below half a cell
 PAIR_RADIUS_CELLS = 2.5  # samples this close tell of each other's area and of the wall's thickness
 CARVED_SMOOTH_CELLS = 0.5  # what a camera saw through ends in steps of pixels; more smoothing eats thin walls
-FREE_MARGIN_M = (
-    0.005  # noise and what is left of calibration errors; less removes true points, 8 mm is no worse
-)
+# noise and what is left of calibration errors; less removes true points, 8 mm is no worse
+FREE_MARGIN_M = 0.005
 OWN_SIDE = 0.3  # cosine between the normals of two samples of one side of a wall
 OTHER_SIDE = 0.7  # minus the cosine between the normals of samples of its two sides
 MIN_WALL_M = 0.005  # one cell of the occupancy grid

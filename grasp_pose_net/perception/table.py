@@ -107,9 +107,8 @@ def largest_plane(points: Array, max_tilt: float) -> Array:
         return np.empty((0, 3))
     normal, start = normal[usable] / length[usable, None], corner[usable, 0]
     some = points[:: max(1, len(points) // COUNTED_POINTS)].astype(np.float32)
-    distance = np.abs(
-        some @ normal.T.astype(np.float32) - (start * normal).sum(1, dtype=np.float32)
-    )  # (n, rounds)
+    # (n, rounds)
+    distance = np.abs(some @ normal.T.astype(np.float32) - (start * normal).sum(1, dtype=np.float32))
     best = int((distance < PLANE_BAND_M).sum(0).argmax())
     return points[np.abs((points - start[best]) @ normal[best]) < PLANE_BAND_M]
 

@@ -22,9 +22,8 @@ from grasp_pose_net.perception.config import PerceptionConfig
 T = TypeVar("T")
 
 NORMAL_RADIUS_CELLS = 2.5  # a normal is fitted to neighbours within this many cells
-MIN_COS_INCIDENCE = (
-    0.2  # points seen at more than 78 degrees off their normal are flying pixels or too uncertain
-)
+# points seen at more than 78 degrees off their normal are flying pixels or too uncertain
+MIN_COS_INCIDENCE = 0.2
 DENSE_RADIUS_CELLS, DENSE_NEIGHBOURS = 2.2, 5
 
 
