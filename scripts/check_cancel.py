@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseArray, Vector3Stamped
 from moveit_msgs.action import Pickup
 from moveit_msgs.msg import Grasp, GripperTranslation, MoveItErrorCodes, PlanningSceneWorld
@@ -52,6 +53,7 @@ from grasp_pose_net.nodes.messages import (
 )
 from grasp_pose_net.nodes.motion_messages import WORLD
 from grasp_pose_net.nodes.qos import LATCHED
+from grasp_pose_net.nodes.runtime import without_pauses
 from grasp_pose_net.reports import commit, machine
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.scene import SceneConfig
@@ -60,6 +62,7 @@ STAGES = ("reach", "approach", "close", "lift")
 STOP_WITHIN_S = 0.3
 STILL_RAD_S = 0.01
 SPEED_TOLERANCE = 1.01  # as the simulated controllers allow between the points of a trajectory
+SETTLE_S = 0.3  # after a reset, simulated
 WATCH_S = 1.0  # after a cancel, simulated
 ANSWER_S = 900.0  # longest wait for anything, wall: simulated time may be much slower
 TARGET, TABLE = "object", "table"
@@ -158,6 +161,8 @@ class Check:
         self._scene = client.create_publisher(PlanningSceneWorld, "/perception/objects", LATCHED)
         self._object_poses: list[Array] = []
         client.create_subscription(PoseArray, "/simulation/object_poses", self._take_poses, 10)
+        self._robot_is_ready = False
+        client.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, 10)
         self._stages: list[str] = []
         self.goal = Pickup.Goal(target_name=TARGET, support_surface_name=TABLE)
         self.durations: dict[str, float] = {}
@@ -171,6 +176,9 @@ class Check:
         for service in (self._client.reset_client, self._client.parameters_client, *self._services.values()):
             self._client.wait(service.service_is_ready, ANSWER_S, f"service {service.srv_name}")
         self._client.wait(self._client.pickup_client.server_is_ready, ANSWER_S, "action /pickup")
+        self._client.wait(
+            lambda: self._robot_is_ready, ANSWER_S, "the executor to hear of the robot's joints"
+        )
         self._put_back()
         T_world_object = self._object_poses[-1]
         self._show(file, T_world_object)
@@ -232,6 +240,9 @@ class Check:
             raise ExecutionError(f"the simulation was not reset: {answer.message}")
         self._object_poses = []
         self._client.wait(lambda: len(self._object_poses) > 1, ANSWER_S, "the object's pose")
+        # the executor must have heard, too, that the robot is elsewhere all of a sudden
+        begin = self._joints.now
+        self._client.wait(lambda: self._joints.now >= begin + SETTLE_S, ANSWER_S, "the joints at home")
 
     def _show(self, file: Path, T_world_object: Array) -> None:
         config, stamp = SceneConfig(), time_message(0.0)
@@ -242,6 +253,10 @@ class Check:
             box_object(TABLE, size, T_world_table, WORLD, stamp),
         ]
         self._scene.publish(PlanningSceneWorld(collision_objects=objects))
+
+    def _take_diagnostics(self, message: DiagnosticArray) -> None:
+        levels = {status.name: status.level for status in message.status}
+        self._robot_is_ready |= levels.get("executor: robot") == DiagnosticStatus.OK
 
     def _take_poses(self, message: PoseArray) -> None:
         self._object_poses.append(transform_from_pose(message.poses[0]))
@@ -338,6 +353,7 @@ def main() -> None:
     ):
         check = Check(client, np.random.default_rng(given.seed))
         check.prepare(given.object)
+        without_pauses()
         for number in range(given.times):
             for stage in STAGES:
                 trials.append(check.trial(stage))
