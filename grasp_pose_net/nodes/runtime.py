@@ -107,8 +107,8 @@ def _spin_once(executor: MultiThreadedExecutor) -> None:
     # rclpy looks at a subscription's handle after a callback may have destroyed it; that costs this round, no more
     with suppress(InvalidHandle):
         executor.spin_once(timeout_sec=0.5)
-    # rclpy hands a callback out again and again until another thread has begun with it, which needs Python's lock: without a
-    # pause here, a stream of joint states keeps two cores busy, and a cancel waits for up to 0.7 s
+    # rclpy hands a callback out again and again until another thread has begun with it (ros2/rclpy#1452), which needs Python's
+    # lock: without a pause here, a stream of joint states keeps two cores busy, and a cancel waits for up to 0.7 s
     time.sleep(BREATH_S)
 
 
