@@ -91,6 +91,10 @@ def test_every_data_file_is_installed_in_its_folder(setup_arguments: dict[str, A
     assert not [name for name in installed if "__pycache__" in name]
 
 
+def test_colcon_runs_the_tests_with_pytest(setup_arguments: dict[str, Any]) -> None:
+    assert "pytest" in setup_arguments["extras_require"]["test"]
+
+
 def test_every_console_script_leads_to_a_function(setup_arguments: dict[str, Any]) -> None:
     scripts = setup_arguments["entry_points"]["console_scripts"]
     assert len(scripts) == 6
