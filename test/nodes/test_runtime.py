@@ -16,6 +16,7 @@ from std_msgs.msg import Float64
 
 from grasp_pose_net.nodes.runtime import spinning
 
+COUNT = 300
 NODE = """
 import gc
 from rclpy.node import Node
@@ -53,10 +54,10 @@ def test_a_stream_of_messages_leaves_the_cores_alone_and_arrives() -> None:
         Float64,
         "numbers",
         lambda message: values.append(message.data),
-        10,
+        COUNT,
         callback_group=ReentrantCallbackGroup(),
     )
-    publisher = node.create_publisher(Float64, "numbers", 10)
+    publisher = node.create_publisher(Float64, "numbers", COUNT)
     ended = threading.Event()
 
     def something_else_to_do() -> None:
@@ -67,15 +68,19 @@ def test_a_stream_of_messages_leaves_the_cores_alone_and_arrives() -> None:
     other.start()
     try:
         with spinning(node):
+            while publisher.get_subscription_count() == 0:
+                time.sleep(0.01)
             begin = time.process_time()
-            for number in range(300):
+            for number in range(COUNT):
                 publisher.publish(Float64(data=float(number)))
                 time.sleep(0.01)
             used = time.process_time() - begin
+            while len(values) < COUNT:
+                time.sleep(0.01)
     finally:
         ended.set()
         other.join()
         node.destroy_node()
         rclpy.shutdown()
     assert used < 1.5
-    assert values == list(range(300))
+    assert values == list(range(COUNT))
