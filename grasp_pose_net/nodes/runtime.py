@@ -98,15 +98,15 @@ def without_pauses() -> None:
 def _let_end(node: Node | None, executor: MultiThreadedExecutor) -> None:
     end, deadline = getattr(node, "end", lambda: True), time.monotonic() + END_S
     while not end() and time.monotonic() < deadline:
-        with suppress(InvalidHandle, ExternalShutdownException):
-            executor.spin_once(timeout_sec=0.05)
+        with suppress(ExternalShutdownException):
+            _spin_once(executor, timeout_s=0.05)
 
 
-def _spin_once(executor: MultiThreadedExecutor) -> None:
-    """One round of callbacks, or half a second without any."""
+def _spin_once(executor: MultiThreadedExecutor, timeout_s: float = 0.5) -> None:
+    """One round of callbacks, or a while without any."""
     # rclpy looks at a subscription's handle after a callback may have destroyed it; that costs this round, no more
     with suppress(InvalidHandle):
-        executor.spin_once(timeout_sec=0.5)
+        executor.spin_once(timeout_sec=timeout_s)
     # rclpy hands a callback out again and again until another thread has begun with it (ros2/rclpy#1452), which needs Python's
     # lock: without a pause here, a stream of joint states keeps two cores busy, and a cancel waits for up to 0.7 s
     time.sleep(BREATH_S)
