@@ -46,7 +46,7 @@ def demo(
 
     Example: grasp-pose-net demo --episodes 3 --seed 1
     """
-    from grasp_pose_net.nodes.demo import run_demo
+    from grasp_pose_net.commands.demo import run_demo
 
     report, folder = run_demo(objects=objects, episodes=episodes, seed=seed)
     _write_json(report, json_file)
@@ -73,9 +73,10 @@ def plan(
     Example: grasp-pose-net plan models/objects/mug.ply --image mug.png
     Without a network: grasp-pose-net plan models/objects/mug.ply --hand barrett --network sampled
     """
+    from grasp_pose_net.commands.plan import plan_report
     from grasp_pose_net.config import from_mapping
-    from grasp_pose_net.inference import ObjectiveConfig, PlannerConfig
-    from grasp_pose_net.plan_command import plan_report
+    from grasp_pose_net.planning import PlannerConfig
+    from grasp_pose_net.refinement import ObjectiveConfig
 
     config = PlannerConfig(network=network, rotations=rotations, seed=seed)
     descent = from_mapping({"objective": objective}, ObjectiveConfig, where="--objective")
@@ -186,7 +187,7 @@ def synthesize(
 
     Example: grasp-pose-net synthesize --meshes objects --sources bigbird,kit --out shadow.npz --seed 1
     """
-    from grasp_pose_net.reports import commit
+    from grasp_pose_net.provenance import commit
     from grasp_pose_net.simulation.force_trial import ForceValidator
     from grasp_pose_net.synthesis import Synthesis, report_text, synthesize_dataset
 

@@ -11,6 +11,10 @@ class ConfigError(GraspPoseNetError):
     """A configuration or model file does not say what it must."""
 
 
+class WorldError(GraspPoseNetError, ValueError):
+    """A value of the vocabulary (pose, shape, scene, grasp, trajectory, joint state) is none: not finite, not rigid, …"""
+
+
 class MeshError(GraspPoseNetError):
     """A mesh cannot be used as a graspable object."""
 

@@ -32,24 +32,24 @@ from tqdm import tqdm
 
 from grasp_pose_net.benchmark import benchmark_config
 from grasp_pose_net.benchmark.config import BenchmarkConfig
+from grasp_pose_net.benchmark.entries import grasp_figures
 from grasp_pose_net.benchmark.run import SPLITS, chosen_meshes
 from grasp_pose_net.benchmark.scan import perceived_scene
 from grasp_pose_net.benchmark.tables import wilson
 from grasp_pose_net.benchmark.trial import Task, Tools, episode_of, make_tools, on_true_object, views_of_task
 from grasp_pose_net.exceptions import GraspPoseNetError
-from grasp_pose_net.execution import Scene
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.inference import retry_rotations
 from grasp_pose_net.inference.proposal import SAMPLED, Proposer, make_proposer
 from grasp_pose_net.perception import perceive
-from grasp_pose_net.planning import Target, surroundings
-from grasp_pose_net.refinement import postures, refine_and_rank
-from grasp_pose_net.reports import commit, grasp_figures, machine
+from grasp_pose_net.planning import Target, refine_and_rank, surroundings
+from grasp_pose_net.provenance import commit, machine
+from grasp_pose_net.refinement import postures
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.force_trial import ForceTrial
 from grasp_pose_net.storage import write_whole
 from grasp_pose_net.synthesis.backends import in_parallel
 from grasp_pose_net.synthesis.sources import mesh_hash
+from grasp_pose_net.world import Array, Scene
 
 SLOW_ITERATIONS = 300
 SLOW = f"{SAMPLED}, slow"

@@ -25,24 +25,17 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.execution import (
-    CollisionChecker,
-    MotionConfig,
     MotionPlanner,
     MoveItPlanner,
     MoveItSession,
     OmplPlanner,
-    PlanningFailed,
-    RobotModel,
-    Scene,
-    SceneObject,
-    Trajectory,
     check_limits,
     moveit_parameters,
-    scene_checker,
 )
-from grasp_pose_net.geometry import Array, inverse_transform, make_transform
 from grasp_pose_net.models import robot_srdf, robot_urdf
-from grasp_pose_net.reports import commit, machine
+from grasp_pose_net.provenance import commit, machine
+from grasp_pose_net.robot import CollisionChecker, MotionConfig, PlanningFailed, RobotModel, scene_checker
+from grasp_pose_net.world import Array, Scene, SceneObject, Trajectory, inverse_transform, make_transform
 
 BETWEEN = 10  # checked configurations from one sample to the next
 PALM = "rh_palm"

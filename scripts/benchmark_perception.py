@@ -31,14 +31,14 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from grasp_pose_net.exceptions import ConfigError, PerceptionError
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception import PerceivedObject, PerceptionConfig, perceive, warm_up
-from grasp_pose_net.reports import commit, machine
+from grasp_pose_net.provenance import commit, machine
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, load_mesh, split_of
 from grasp_pose_net.simulation.cameras import CameraConfig
 from grasp_pose_net.simulation.tabletop import Tabletop, TabletopConfig, random_tabletop
 from grasp_pose_net.simulation.world import mesh_files
 from grasp_pose_net.synthesis.sources import object_name
+from grasp_pose_net.world import Array
 
 MOST_OBJECTS = 6
 SURFACE_POINTS = 5000

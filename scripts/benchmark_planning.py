@@ -27,12 +27,13 @@ from tqdm import tqdm
 from grasp_pose_net.benchmark.run import SPLITS, chosen_meshes
 from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import OBJECTIVES, GraspPlanner, ObjectiveConfig, PlannerConfig
-from grasp_pose_net.refinement import Plane
-from grasp_pose_net.reports import commit, machine
+from grasp_pose_net.inference.starts import stable_planes
+from grasp_pose_net.planning import GraspPlanner, PlannerConfig
+from grasp_pose_net.provenance import commit, machine
+from grasp_pose_net.refinement import OBJECTIVES, ObjectiveConfig
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
 from grasp_pose_net.synthesis.sources import object_name
-from grasp_pose_net.synthesis.starts import stable_planes
+from grasp_pose_net.world import HalfSpace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +78,7 @@ def main() -> None:
     save(entries, args.out)
 
 
-def load_objects(files: Sequence[Path], seed: int) -> list[tuple[str, SignedDistanceField, Plane, float]]:
+def load_objects(files: Sequence[Path], seed: int) -> list[tuple[str, SignedDistanceField, HalfSpace, float]]:
     """Name, field and support of every mesh that can be used, and the seconds that its field took."""
     objects = []
     for file in files:
@@ -95,7 +96,7 @@ def load_objects(files: Sequence[Path], seed: int) -> list[tuple[str, SignedDist
 
 def measured(
     hand: Hand,
-    objects: Sequence[tuple[str, SignedDistanceField, Plane, float]],
+    objects: Sequence[tuple[str, SignedDistanceField, HalfSpace, float]],
     methods: Sequence[Method],
     rotations: Sequence[int],
     seed: int,

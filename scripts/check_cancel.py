@@ -37,11 +37,8 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from grasp_pose_net.bringup import NODES, Runner, Start
 from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
-from grasp_pose_net.execution import RobotModel
-from grasp_pose_net.geometry import Array, inverse_transform, make_transform
 from grasp_pose_net.models import robot_srdf, robot_urdf, share_dir
-from grasp_pose_net.nodes.demo_client import DemoClient, connected
-from grasp_pose_net.nodes.messages import (
+from grasp_pose_net.nodes.messages.basics import (
     box_object,
     duration_seconds,
     mesh_object,
@@ -51,12 +48,15 @@ from grasp_pose_net.nodes.messages import (
     transform_from_pose,
     vector_message,
 )
-from grasp_pose_net.nodes.motion_messages import WORLD
-from grasp_pose_net.nodes.qos import LATCHED
-from grasp_pose_net.nodes.runtime import without_pauses
-from grasp_pose_net.reports import commit, machine
+from grasp_pose_net.nodes.messages.motion import WORLD
+from grasp_pose_net.nodes.support.demo_client import DemoClient, connected
+from grasp_pose_net.nodes.support.qos import LATCHED
+from grasp_pose_net.nodes.support.runtime import without_pauses
+from grasp_pose_net.provenance import commit, machine
+from grasp_pose_net.robot import RobotModel
 from grasp_pose_net.shapes import load_mesh
-from grasp_pose_net.simulation.scene import SceneConfig
+from grasp_pose_net.simulation.model import SceneConfig
+from grasp_pose_net.world import Array, inverse_transform, make_transform
 
 STAGES = ("reach", "approach", "close", "lift")
 STOP_WITHIN_S = 0.3

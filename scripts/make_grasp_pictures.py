@@ -16,18 +16,11 @@ import trimesh
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
-from grasp_pose_net.geometry import rotation_from_quat
-from grasp_pose_net.hand import Hand
+from grasp_pose_net.hand import Hand, rotation_from_quat
+from grasp_pose_net.inference import draw_starts
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh, rotate_pose
 from grasp_pose_net.simulation.picture import draw_grasp
-from grasp_pose_net.synthesis import (
-    GraspDataset,
-    draw_starts,
-    find_meshes,
-    load_dataset,
-    object_name,
-    shortfall,
-)
+from grasp_pose_net.synthesis import GraspDataset, find_meshes, load_dataset, object_name, shortfall
 
 COLUMNS = 5
 PICTURE_PX = (300, 250)

@@ -6,7 +6,7 @@ import importlib
 from dataclasses import MISSING
 from pathlib import Path
 
-from grasp_pose_net.nodes.parameters import ParameterSpec, specs
+from grasp_pose_net.nodes.support.parameters import ParameterSpec, specs
 
 PAGE = Path(__file__).parent.parent / "docs" / "parameters.md"
 # node -> module of the dataclass, its name

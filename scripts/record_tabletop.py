@@ -19,13 +19,13 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_typestore
 from tf2_msgs.msg import TFMessage
 
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.models import share_dir
-from grasp_pose_net.nodes.cloud_messages import camera_info_message, depth_image_message
-from grasp_pose_net.nodes.messages import time_message, transform_stamped
+from grasp_pose_net.nodes.messages.basics import time_message, transform_stamped
+from grasp_pose_net.nodes.messages.clouds import camera_info_message, depth_image_message
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.cameras import CameraConfig, optical_frame
 from grasp_pose_net.simulation.tabletop import TabletopConfig, random_tabletop
+from grasp_pose_net.world import Array
 
 OBJECTS = ("mug", "carton", "can")
 START_S, VIEW_S, END_S = 100.0, 100.05, 100.1  # TF before and after the views

@@ -27,7 +27,7 @@ import typer
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network, network_header, save_network
-from grasp_pose_net.reports import commit
+from grasp_pose_net.provenance import commit
 from grasp_pose_net.training import (
     Resources,
     TrainConfig,

@@ -7,13 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grasp_pose_net.geometry import (
-    inverse_transform,
-    make_transform,
-    rotation_from_quat,
-    split_transform,
-    transform_points,
-)
+from grasp_pose_net.hand import rotation_from_quat
+from grasp_pose_net.world import inverse_transform, make_transform, split_transform, transform_points
 
 numbers = st.floats(-1.0, 1.0)
 quaternions = st.tuples(numbers, numbers, numbers, numbers).filter(lambda q: np.linalg.norm(q) > 0.1)

@@ -9,15 +9,23 @@ import pytest
 import trimesh
 
 from grasp_pose_net.exceptions import ConfigError, PlanningError
-from grasp_pose_net.execution import MotionConfig, RobotModel, Scene, SceneObject
-from grasp_pose_net.execution import reach as reach_module
-from grasp_pose_net.execution.reach import Reach
-from grasp_pose_net.geometry import make_transform
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import GraspPlanner, PlannedGrasp, PlannerConfig
 from grasp_pose_net.models import robot_srdf, robot_urdf
-from grasp_pose_net.planning import ScenePlanner, Target, supports_beneath, surroundings, upright_box
+from grasp_pose_net.planning import (
+    GraspPlanner,
+    PlannedGrasp,
+    PlannerConfig,
+    Reach,
+    ScenePlanner,
+    Target,
+    supports_beneath,
+    surroundings,
+    upright_box,
+)
+from grasp_pose_net.planning import reach as reach_module
+from grasp_pose_net.robot import MotionConfig, RobotModel
 from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.world import Scene, SceneObject, make_transform
 
 TOP_M = 0.72
 YAW = np.array([np.cos(0.3), 0.0, 0.0, np.sin(0.3)])
@@ -153,7 +161,7 @@ class Given:
     def plan(self, field: SignedDistanceField, **asked: object) -> object:
         from collections import Counter
 
-        from grasp_pose_net.inference import Plan
+        from grasp_pose_net.planning import Plan
 
         self.asked.append({"field": field, **asked})
         reason = asked["reachable"](self.grasp)  # type: ignore[operator]

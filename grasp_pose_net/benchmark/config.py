@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 from grasp_pose_net.bringup import NODES, Start
 from grasp_pose_net.config import from_mapping, read_yaml
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.execution import MotionConfig, PickupConfig
-from grasp_pose_net.inference import ObjectiveConfig, PlannerConfig
+from grasp_pose_net.execution import PickupConfig
 from grasp_pose_net.perception import PerceptionConfig
+from grasp_pose_net.planning import PlannerConfig
+from grasp_pose_net.refinement import ObjectiveConfig
+from grasp_pose_net.robot import MotionConfig
 from grasp_pose_net.simulation.force_trial import ForceTrialConfig
 from grasp_pose_net.simulation.world import WorldConfig
 

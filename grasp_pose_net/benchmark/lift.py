@@ -11,26 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from grasp_pose_net.exceptions import GraspPoseNetError
-from grasp_pose_net.execution import (
-    ExecutionFailed,
-    JointState,
-    MotionConfig,
-    OmplPlanner,
-    PickGrasp,
-    Pickup,
-    PickupConfig,
-    PlanningFailed,
-    Problem,
-    RobotModel,
-    Scene,
-    Trajectory,
-    shake,
-)
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.execution import OmplPlanner, Pickup, PickupConfig, shake
+from grasp_pose_net.robot import ExecutionFailed, MotionConfig, PlanningFailed, Problem, RobotModel
 from grasp_pose_net.simulation.controller import Goal, Outcome, ResultCode
+from grasp_pose_net.simulation.interpolation import Trajectory as SimulatedTrajectory
 from grasp_pose_net.simulation.lift_trial import HOLD_S, judge_lift
-from grasp_pose_net.simulation.trajectory import Trajectory as SimulatedTrajectory
 from grasp_pose_net.simulation.world import World
+from grasp_pose_net.world import Array, Grasp, JointState, Scene, Trajectory
 
 # The lift trial's word for a pick-up that ended in one of its stages.
 FAILURE_OF_STAGE = {
@@ -81,9 +68,7 @@ class SimulatedRobot:
     def joint_state(self) -> JointState:
         """See `execution.Controllers`."""
         simulation = self._world.simulation
-        return JointState(
-            dict(zip(simulation.joint_names, simulation.positions().tolist(), strict=True)), 0.0
-        )
+        return JointState(tuple(simulation.joint_names), simulation.positions(), stamp=self._world.time)
 
     def execute(self, trajectory: Trajectory, may_stop_short: bool, cancelled: Callable[[], bool]) -> None:
         """See `execution.Controllers`."""
@@ -139,7 +124,7 @@ class SimulatedRobot:
 def lift(
     robot: RobotModel,
     simulated: SimulatedRobot,
-    grasps: Sequence[PickGrasp],
+    grasps: Sequence[Grasp],
     scene: Scene,
     target: str,
     supports: tuple[str, ...],
@@ -171,7 +156,7 @@ def lift(
         raise StageFailure(FAILURE_OF_STAGE.get(stages[-1] if stages else "", "reach"), result.text)
     simulated.wait(HOLD_S + HOLD_MARGIN_S)
     try:
-        simulated.execute(shaking(robot, simulated.joint_state().positions), False, lambda: False)
+        simulated.execute(shaking(robot, simulated.joint_state().by_name), False, lambda: False)
     except (PlanningFailed, ExecutionFailed) as error:
         raise StageFailure("shake", str(error)) from error
     shaken = simulated.track[0][-1]
@@ -179,7 +164,7 @@ def lift(
     verdict = judge_lift(*simulated.track, shaken)
     if not verdict.success:
         raise StageFailure(verdict.failure, f"rose to {verdict.height_m:.2f} m")
-    return result.grasp.name if result.grasp else ""
+    return result.grasp.id if result.grasp else ""
 
 
 def shaking(robot: RobotModel, positions: Mapping[str, float]) -> Trajectory:

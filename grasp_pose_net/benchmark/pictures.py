@@ -7,12 +7,12 @@ from pathlib import Path
 import imageio.v3 as imageio
 import trimesh
 
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.hand import Hand
+from grasp_pose_net.simulation.model import VIDEO_CAMERA
 from grasp_pose_net.simulation.picture import draw_grasp
 from grasp_pose_net.simulation.render import SceneRenderer
-from grasp_pose_net.simulation.scene import VIDEO_CAMERA
 from grasp_pose_net.simulation.world import Episode
+from grasp_pose_net.world import Array
 
 WIDTH_PX, HEIGHT_PX = 640, 480
 

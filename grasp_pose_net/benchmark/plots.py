@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from grasp_pose_net.benchmark.entries import FIGURES, STAGES, TRIALS, known_values
 from grasp_pose_net.benchmark.tables import PAPER_EPSILON
-from grasp_pose_net.reports import FIGURES, STAGES, TRIALS, known_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,11 +16,12 @@ from typing import Any
 from tqdm import tqdm
 
 from grasp_pose_net.benchmark.config import BenchmarkConfig
+from grasp_pose_net.benchmark.entries import report
 from grasp_pose_net.benchmark.plots import save_plots
 from grasp_pose_net.benchmark.tables import benchmark_text
 from grasp_pose_net.benchmark.trial import LEFT_OUT, Task, make_tools, run_task
 from grasp_pose_net.exceptions import GraspPoseNetError
-from grasp_pose_net.reports import commit, report
+from grasp_pose_net.provenance import commit
 from grasp_pose_net.shapes import split_of
 from grasp_pose_net.storage import write_whole
 from grasp_pose_net.synthesis.backends import in_parallel

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from grasp_pose_net.execution import Scene, SceneObject
 from grasp_pose_net.perception import Scene as PerceivedScene
 from grasp_pose_net.perception import View
-from grasp_pose_net.planning import Target
 from grasp_pose_net.simulation.studio import Studio, VideoConfig
 from grasp_pose_net.simulation.world import Episode, WorldConfig, nominal_cameras
+from grasp_pose_net.world import Role, Scene, SceneObject
 
 TABLE = "table"
 
@@ -33,14 +32,9 @@ def views_of(episode: Episode, config: WorldConfig, rng: np.random.Generator) ->
         studio.close()
 
 
-def perceived_scene(scene: PerceivedScene) -> tuple[Scene, list[Target]]:
-    """What perception found, as planning wants it: everything that stands there, and what may be grasped."""
-    targets = [
-        Target(name=item.id, mesh=item.mesh, T_world_object=item.T_world_object) for item in scene.objects
-    ]
-    table = SceneObject(TABLE, scene.table.T_world_box, boxes=((scene.table.size, np.eye(4)),))
-    obstacles = [
-        SceneObject(item.id, item.T_world_box, boxes=((item.size, np.eye(4)),)) for item in scene.obstacles
-    ]
-    objects = [SceneObject(one.name, one.T_world_object, meshes=(one.mesh,)) for one in targets]
-    return Scene((table, *obstacles, *objects)), targets
+def perceived_scene(scene: PerceivedScene) -> Scene:
+    """What perception found, as planning wants it: everything that stands there."""
+    table = SceneObject.box(TABLE, scene.table.T_world_box, scene.table.size, Role.SUPPORT)
+    obstacles = [SceneObject.box(item.id, item.T_world_box, item.size) for item in scene.obstacles]
+    objects = [SceneObject.target(item.id, item.T_world_object, item.mesh) for item in scene.objects]
+    return Scene((table, *obstacles, *objects))

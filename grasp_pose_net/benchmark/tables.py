@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grasp_pose_net.reports import known_values
+from grasp_pose_net.benchmark.entries import known_values
 from grasp_pose_net.synthesis.dataset_report import THIN_M
 
 ENOUGH_GRASPS = 3

@@ -15,23 +15,37 @@ import numpy as np
 import trimesh
 
 from grasp_pose_net.benchmark.config import FORCE, LIFT, PLAN, SCAN, BenchmarkConfig
+from grasp_pose_net.benchmark.entries import entry, grasp_figures, known_stages
 from grasp_pose_net.benchmark.lift import SimulatedRobot, StageFailure, lift
 from grasp_pose_net.benchmark.pictures import draw_failure
 from grasp_pose_net.benchmark.scan import perceived_scene, views_of
 from grasp_pose_net.exceptions import GraspPoseNetError, PerceptionError
-from grasp_pose_net.execution import RobotModel, Scene
-from grasp_pose_net.execution.reach import Reach
-from grasp_pose_net.geometry import Array, inverse_transform, make_transform, split_transform
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import GraspPlanner, NoGraspFound, Plan, PlannedGrasp, best_of
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.perception import View, perceive
-from grasp_pose_net.planning import ScenePlanner, Target, surroundings
-from grasp_pose_net.reports import entry, grasp_figures, known_stages
+from grasp_pose_net.planning import (
+    ArmChecks,
+    GraspPlanner,
+    NoGraspFound,
+    Plan,
+    Refine,
+    best_of,
+    supports_beneath,
+)
+from grasp_pose_net.robot import RobotModel
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.force_trial import ForceTrial
 from grasp_pose_net.simulation.world import Episode, World, prepare_episode
 from grasp_pose_net.synthesis.sources import object_name, object_seed
+from grasp_pose_net.world import (
+    Array,
+    Grasp,
+    Scene,
+    SceneObject,
+    inverse_transform,
+    make_transform,
+    split_transform,
+)
 
 logger = logging.getLogger(__name__)
 LEFT_OUT = "left out"  # failure of what could not be measured at all
@@ -72,9 +86,8 @@ class Tools:
     """What all tasks of a worker share: loading and compiling it takes seconds."""
 
     hand: Hand
-    planner: ScenePlanner
+    planner: GraspPlanner
     robot: RobotModel | None
-    reach: Reach | None
 
 
 def make_tools(config: BenchmarkConfig) -> Tools:
@@ -85,9 +98,9 @@ def make_tools(config: BenchmarkConfig) -> Tools:
     """
     hand = Hand.load(config.hand)
     robot = RobotModel(robot_urdf(config.robot), robot_srdf(config.robot)) if config.robot else None
-    reach = Reach(robot, hand, config.motion, config.grasps) if robot else None
-    planner = ScenePlanner(GraspPlanner(hand, config.grasps, config.descent.refinement()), reach)
-    return Tools(hand, planner, robot, reach)
+    arm = ArmChecks(robot, hand, config.motion) if robot else None
+    planner = GraspPlanner(hand, config.grasps, arm, Refine(config.descent.refinement()))
+    return Tools(hand, planner, robot)
 
 
 @lru_cache(maxsize=1)
@@ -117,7 +130,7 @@ def shape_of(mesh: trimesh.Trimesh) -> dict[str, float]:
     }
 
 
-def on_true_object(episode: Episode, target: Target, x: Array) -> Array:
+def on_true_object(episode: Episode, target: SceneObject, x: Array) -> Array:
     """A grasp x (D,) of an object as it was perceived, in the frame of the object as it is."""
     simulation = episode.simulation
     T_world_true = simulation.object_pose(simulation.objects[0].name)
@@ -167,17 +180,17 @@ class Trial:
         stages = self._config.stages
         self._mesh = load_mesh(self._task.mesh)
         self._known["shape"] = shape_of(self._mesh)
-        around, targets = Scene(), [Target(name=self._task.name, mesh=self._mesh, T_world_object=np.eye(4))]
+        scene = Scene((SceneObject.target(self._task.name, np.eye(4), self._mesh),))
         if SCAN in stages:
-            around, targets = self._scan()
+            scene = self._scan()
         if PLAN not in stages:
             return
-        target, plan = self._plan(around, targets)
+        target, plan = self._plan(scene)
         x_true = self._measure(self._mesh, target, plan.grasps[0])
         if FORCE in stages:
             self._force(self._mesh, x_true, plan.grasps[0])
         if LIFT in stages:
-            self._lift(around, target, plan)
+            self._lift(scene, target, plan)
         if self._known.get("force_success") is False:
             raise StageFailure(FORCE, f"the force trial ended with {self._known['force_failure']!r}")
 
@@ -203,7 +216,7 @@ class Trial:
         task = self._task
         return entry(task.name, **known, episode=task.episode, mesh_hash=task.mesh_hash)
 
-    def _scan(self) -> tuple[Scene, list[Target]]:
+    def _scan(self) -> Scene:
         """What perception makes of the object on a table in front of noisy cameras."""
         self._episode = episode_of(self._task)
         self.stage = "perception"
@@ -213,68 +226,65 @@ class Trial:
             raise PerceptionError(f"no object to grasp: {scene.summary()}")
         return perceived_scene(scene)
 
-    def _plan(self, around: Scene, targets: list[Target]) -> tuple[Target, Plan]:
+    def _plan(self, scene: Scene) -> tuple[SceneObject, Plan]:
         """The target with the best grasp, and its plan."""
         self.stage = PLAN
         plans = self._timed(
-            "plan", lambda: [(target, self._tools.planner.plan(around, target)) for target in targets]
+            "plan", lambda: [(target, self._tools.planner.plan(scene, target)) for target in scene.targets]
         )
         target, plan = best_of(plans)
-        self._known["seconds"] |= known_stages(plan.seconds)
-        self._known["stage_seconds"] = plan.seconds
+        account = plan.account
+        self._known["seconds"] |= known_stages(account.seconds)
+        self._known["stage_seconds"] = account.seconds
         self._known |= {
             "rotations": self._config.grasps.rotations,
-            "candidates": plan.candidates,
-            "rejected": dict(plan.rejected),
-            "spare": plan.spare,
+            "candidates": account.candidates,
+            "rejected": {reason.text: count for reason, count in account.rejected.items()},
+            "spare": account.spare,
             "feasible": len(plan.grasps),
         }
         if not plan.grasps:
             raise NoGraspFound(plan)
         return target, plan
 
-    def _measure(self, mesh: trimesh.Trimesh, target: Target, grasp: PlannedGrasp) -> Array:
+    def _measure(self, mesh: trimesh.Trimesh, target: SceneObject, grasp: Grasp) -> Array:
         """Figures of the chosen grasp on the object as it was perceived, and on the object as it is.
 
         Returns:
             (D,) the grasp, frame of the object as it is.
         """
-        self._known |= grasp_figures(self._tools.hand, target.mesh, grasp.x)
-        x_true = grasp.x
+        self._known |= grasp_figures(self._tools.hand, target.mesh, grasp.pose_vector)
+        x_true = grasp.pose_vector
         if self._episode is not None:
-            x_true = on_true_object(self._episode, target, grasp.x)
+            x_true = on_true_object(self._episode, target, grasp.pose_vector)
             self._known["on_true_object"] = grasp_figures(self._tools.hand, mesh, x_true)
         self._grasp_true = x_true
         return x_true
 
-    def _force(self, mesh: trimesh.Trimesh, x_true: Array, grasp: PlannedGrasp) -> None:
+    def _force(self, mesh: trimesh.Trimesh, x_true: Array, grasp: Grasp) -> None:
         """The force trial on the object as it is, with the postures that were planned."""
         self.stage = FORCE
-        trial = ForceTrial(self._tools.hand, mesh, config=self._config.forces)
-        result = trial.judge(x_true[None], grasp.approach_joints[None], grasp.squeeze_joints[None])
+        hand = self._tools.hand
+        trial = ForceTrial(hand, mesh, config=self._config.forces)
+        result = trial.judge(
+            x_true[None], *(hand.independent_joints(p)[None] for p in (grasp.pre_grasp, grasp.squeeze))
+        )
         failure = str(result.failure[0])
         self._known |= {"force_success": not failure, "force_failure": failure or None}
 
-    def _lift(self, around: Scene, target: Target, plan: Plan) -> None:
+    def _lift(self, scene: Scene, target: SceneObject, plan: Plan) -> None:
         """The lift trial of the whole system."""
         self.stage = LIFT
         shared, config = self._tools, self._config
-        assert (
-            self._episode is not None and shared.robot is not None and shared.reach is not None
-        )  # see config
+        assert self._episode is not None and shared.robot is not None  # see config
         world = World(config.world, self._episode)
-        grasps = [
-            shared.reach.pick_grasp(grasp, target.T_world_object, f"{target.name}/{rank}")
-            for rank, grasp in enumerate(plan.grasps)
-        ]
-        supports = surroundings(around, target).supports
         self._known["grasp"] = lift(
             shared.robot,
             SimulatedRobot(world),
-            grasps,
-            around,
-            target.name,
-            supports,
+            plan.grasps,
+            scene,
+            target.id,
+            supports_beneath(scene, target),
             config.motion,
             config.pickup,
         )

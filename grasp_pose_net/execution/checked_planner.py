@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from grasp_pose_net.execution.collision import CollisionChecker, scene_checker
-from grasp_pose_net.execution.lines import line_poses
-from grasp_pose_net.execution.planner import MotionConfig, MotionPlanner
-from grasp_pose_net.execution.problems import PlanningFailed, Problem
-from grasp_pose_net.execution.robot import RobotModel
-from grasp_pose_net.execution.scene import Scene
-from grasp_pose_net.execution.trajectory import Trajectory, along_path
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.execution.motion_planner import MotionPlanner
+from grasp_pose_net.execution.timing import along_path
+from grasp_pose_net.robot.collision import CollisionChecker, scene_checker
+from grasp_pose_net.robot.lines import line_poses
+from grasp_pose_net.robot.model import RobotModel
+from grasp_pose_net.robot.motion import MotionConfig
+from grasp_pose_net.robot.problems import PlanningFailed, Problem
+from grasp_pose_net.world import Array, Scene, Trajectory
 
 IK_STARTS = 32
 STEP_RAD = 0.0025  # most that a joint moves between two checked configurations: 3 mm of an arm of 1.3 m

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from grasp_pose_net.exceptions import PlanningError
-from grasp_pose_net.execution.problems import ExecutionFailed, Problem
-from grasp_pose_net.execution.robot import RobotModel
 from grasp_pose_net.execution.stages import Controllers, PickupConfig, Step
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.robot.model import RobotModel
+from grasp_pose_net.robot.problems import ExecutionFailed, Problem
+from grasp_pose_net.world import Array
 
 
 class MeasuredRobot:
@@ -28,7 +28,7 @@ class MeasuredRobot:
         """
         state = self._controllers.joint_state()
         try:
-            measured = self._robot.configuration(state.positions)
+            measured = self._robot.configuration(state.by_name)
         except PlanningError as error:
             raise ExecutionFailed(Problem.STALE_STATE, str(error)) from error
         if outside := self._robot.outside_limits(measured, self._config.start_tolerance_rad):

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.execution.planner import MotionConfig
-from grasp_pose_net.execution.robot import RobotModel
 from grasp_pose_net.models import robot_config_file
+from grasp_pose_net.robot.model import RobotModel
+from grasp_pose_net.robot.motion import MotionConfig
 
 CONTROLLER_MANAGER = "moveit_simple_controller_manager"
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from grasp_pose_net.execution.moveit_session import MoveItSession
-from grasp_pose_net.execution.problems import ExecutionFailed, Problem
-from grasp_pose_net.execution.stages import Controllers, JointState
-from grasp_pose_net.execution.trajectory import Trajectory
+from grasp_pose_net.execution.stages import Controllers
+from grasp_pose_net.robot.problems import ExecutionFailed, Problem
+from grasp_pose_net.world import JointState, Trajectory
 
 POLL_S = 0.01
 

@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 from grasp_pose_net.execution.checked_planner import CheckedPlanner, never
 from grasp_pose_net.execution.moveit_session import MoveItSession
-from grasp_pose_net.execution.planner import MotionConfig
-from grasp_pose_net.execution.problems import PlanningFailed, Problem
-from grasp_pose_net.execution.robot import RobotModel
-from grasp_pose_net.execution.scene import Scene
-from grasp_pose_net.execution.trajectory import Trajectory, within_limits
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.execution.timing import within_limits
+from grasp_pose_net.robot.model import RobotModel
+from grasp_pose_net.robot.motion import MotionConfig
+from grasp_pose_net.robot.problems import PlanningFailed, Problem
+from grasp_pose_net.world import Array, Scene, Trajectory
 
 # MoveIt cannot be interrupted and keeps Python's lock: it searches for so long at a time, then a cancel is seen.
 SLICE_S = 0.5

@@ -13,12 +13,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from grasp_pose_net.execution.planner import MotionConfig
-from grasp_pose_net.execution.problems import PlanningFailed, Problem
-from grasp_pose_net.execution.robot import RobotModel
-from grasp_pose_net.execution.scene import Scene, SceneObject
-from grasp_pose_net.execution.trajectory import Trajectory
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.robot.model import RobotModel
+from grasp_pose_net.robot.motion import MotionConfig
+from grasp_pose_net.robot.problems import PlanningFailed, Problem
+from grasp_pose_net.world import Array, Scene, SceneObject, Trajectory
 
 NODE = "grasp_pose_net_moveit"
 BREATHER_S = 0.05
@@ -104,7 +102,7 @@ class MoveItSession:
     def show(self, scene: Scene) -> None:
         """Make a scene the one that MoveIt monitors and publishes: what is around, and what is held."""
         self._monitor.process_attached_collision_object(self.messages.detached_objects())
-        names = {entry.name for entry in scene.objects}
+        names = {entry.id for entry in scene.objects}
         for name in sorted(self._shown - names):
             self._monitor.process_collision_object(self.messages.removed_object(name))
         for entry in scene.objects:
@@ -169,7 +167,7 @@ class MoveItSession:
             planning_scene = copy.deepcopy(monitored)
         planning_scene.process_attached_collision_object(self.messages.detached_objects())
         for entry in scene.objects:
-            depths = [a.depth_m for a in scene.allowed if a.name == entry.name and np.isfinite(a.depth_m)]
+            depths = [a.depth_m for a in scene.allowed if a.id == entry.id and np.isfinite(a.depth_m)]
             message = self.messages.collision_object(entry, max(depths, default=0.0))
             planning_scene.apply_collision_object(message)
         matrix = planning_scene.allowed_collision_matrix
@@ -187,8 +185,8 @@ class MoveItSession:
         hand = self._robot.hand_links
         pairs = {(a, b) for a in hand for b in hand if a < b}
         for contact in scene.allowed:
-            if contact.depth_m == np.inf or scene[contact.name].meshes:
-                pairs |= {(link, contact.name) for link in contact.links}
+            if contact.depth_m == np.inf or scene[contact.id].meshes:
+                pairs |= {(link, contact.id) for link in contact.links}
         return pairs
 
     def _moves(self, link: str) -> bool:

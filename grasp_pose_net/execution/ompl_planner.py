@@ -10,13 +10,12 @@ import numpy as np
 from ompl import base, geometric, util
 
 from grasp_pose_net.execution.checked_planner import CheckedPlanner, never
-from grasp_pose_net.execution.collision import CollisionChecker
-from grasp_pose_net.execution.planner import MotionConfig
-from grasp_pose_net.execution.problems import PlanningFailed, Problem
-from grasp_pose_net.execution.robot import RobotModel
-from grasp_pose_net.execution.scene import Scene
-from grasp_pose_net.execution.trajectory import Trajectory, along_path
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.execution.timing import along_path
+from grasp_pose_net.robot.collision import CollisionChecker
+from grasp_pose_net.robot.model import RobotModel
+from grasp_pose_net.robot.motion import MotionConfig
+from grasp_pose_net.robot.problems import PlanningFailed, Problem
+from grasp_pose_net.world import Array, Scene, Trajectory
 
 CHECK_STEP_RAD = 0.03  # distance of the configurations that are checked along an edge
 SPACINGS_RAD = (0.2, 0.05, 0.015)  # of the points that the spline goes through; close ones cut corners less

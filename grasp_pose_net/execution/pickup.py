@@ -8,12 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from grasp_pose_net.execution.grasp_motion import ArmPath, GraspMotion, PickGrasp
 from grasp_pose_net.execution.measured import MeasuredRobot
-from grasp_pose_net.execution.planner import MotionConfig, MotionPlanner
-from grasp_pose_net.execution.problems import ExecutionFailed, PlanningFailed, Problem
-from grasp_pose_net.execution.robot import RobotModel
-from grasp_pose_net.execution.scene import Scene
+from grasp_pose_net.execution.motion_planner import MotionPlanner
 from grasp_pose_net.execution.stages import (
     APPROACH,
     CLOSE,
@@ -26,8 +22,12 @@ from grasp_pose_net.execution.stages import (
     PickupResult,
     Step,
 )
-from grasp_pose_net.execution.trajectory import Trajectory, smooth_move
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.execution.timing import smooth_move
+from grasp_pose_net.robot.grasp_motion import ArmPath, GraspMotion
+from grasp_pose_net.robot.model import RobotModel
+from grasp_pose_net.robot.motion import MotionConfig
+from grasp_pose_net.robot.problems import ExecutionFailed, PlanningFailed, Problem
+from grasp_pose_net.world import Array, Grasp, Scene, Trajectory
 
 
 class Pickup:
@@ -56,7 +56,7 @@ class Pickup:
 
     def run(
         self,
-        grasps: Sequence[PickGrasp],
+        grasps: Sequence[Grasp],
         scene: Scene,
         target: str,
         supports: tuple[str, ...],
@@ -100,13 +100,13 @@ class Pickup:
         planned(plan)
         if plan_only:
             seconds = sum(step.trajectory.duration for step in plan.steps)
-            text = f"planned {plan.grasp.name}, {seconds:.1f} s of motion; nothing was moved"
+            text = f"planned {plan.grasp.id}, {seconds:.1f} s of motion; nothing was moved"
             return PickupResult(None, "plan", text, plan.grasp, plan.steps, planning_s)
         return replace(self._execute(plan, feedback, cancelled), planning_s=planning_s)
 
     def _plan_first(
         self,
-        grasps: Sequence[PickGrasp],
+        grasps: Sequence[Grasp],
         scene: Scene,
         target: str,
         supports: tuple[str, ...],
@@ -124,6 +124,7 @@ class Pickup:
             )
         motion = GraspMotion(self._robot, scene, target, supports, self._motion)
         motion.check_start(start)
+        grasps = [grasp.ordered(self._robot.hand.names) for grasp in grasps]
         failures: list[tuple[str, PlanningFailed]] = []
         for grasp in grasps:
             if cancelled():
@@ -133,11 +134,11 @@ class Pickup:
             except PlanningFailed as failure:
                 if failure.problem is Problem.CANCELLED:
                     raise
-                failures.append((grasp.name, failure))
+                failures.append((grasp.id, failure))
         reasons = "; ".join(f"{name}: {failure}" for name, failure in failures)
         raise PlanningFailed(failures[0][1].problem, f"none of {len(grasps)} grasps can be done ({reasons})")
 
-    def _plan(self, grasp: PickGrasp, motion: GraspMotion, start: Array) -> PickupPlan:
+    def _plan(self, grasp: Grasp, motion: GraspMotion, start: Array) -> PickupPlan:
         """Plan of one grasp through the first of the arm's ways that has one."""
         failure: PlanningFailed | None = None
         for path in motion.paths(grasp, start):
@@ -149,7 +150,7 @@ class Pickup:
                 failure = failure or error
         raise failure or PlanningFailed(Problem.NO_PATH, "no way of the arm is left")
 
-    def _plan_path(self, grasp: PickGrasp, motion: GraspMotion, path: ArmPath, start: Array) -> PickupPlan:
+    def _plan_path(self, grasp: Grasp, motion: GraspMotion, path: ArmPath, start: Array) -> PickupPlan:
         robot, plan = self._robot, self._planner
         posture = start[robot.hand.indices]
         opened = self._with_hand(start, grasp.pre_grasp)
@@ -186,7 +187,7 @@ class Pickup:
             ),
         )
 
-    def _limited_squeeze(self, grasp: PickGrasp) -> tuple[Array, Array | None]:
+    def _limited_squeeze(self, grasp: Grasp) -> tuple[Array, Array | None]:
         """Posture (H,) [rad] and efforts (H,) [N m] of the squeeze, each joint's reduced to what it may exert.
 
         A controller of positions presses by how far the posture is beyond the grasp, so both are reduced alike.
@@ -235,9 +236,9 @@ class Pickup:
             done.append(step)
             if step.shown:
                 self._planner.show(step.shown)
-        text = f"lifted with {plan.grasp.name}. {self._whereabouts(plan.grasp)}"
+        text = f"lifted with {plan.grasp.id}. {self._whereabouts(plan.grasp)}"
         return PickupResult(None, stage, text, plan.grasp, tuple(done))
 
-    def _whereabouts(self, grasp: PickGrasp) -> str:
+    def _whereabouts(self, grasp: Grasp) -> str:
         postures = {"pre-grasp": grasp.pre_grasp, "grasp": grasp.grasp, "squeeze": grasp.squeeze}
         return self._measured.whereabouts(grasp.T_world_tip, postures)

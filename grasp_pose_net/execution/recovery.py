@@ -7,13 +7,12 @@ from dataclasses import replace
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.execution.checked_planner import CheckedPlanner
-from grasp_pose_net.execution.grasp_motion import PickGrasp
 from grasp_pose_net.execution.measured import MeasuredRobot
-from grasp_pose_net.execution.planner import MotionConfig
-from grasp_pose_net.execution.robot import RobotModel
-from grasp_pose_net.execution.scene import Scene
 from grasp_pose_net.execution.stages import Controllers, PickupConfig
-from grasp_pose_net.execution.trajectory import smooth_move
+from grasp_pose_net.execution.timing import smooth_move
+from grasp_pose_net.robot.model import RobotModel
+from grasp_pose_net.robot.motion import MotionConfig
+from grasp_pose_net.world import Grasp, Scene
 
 OPEN = "open"  # the SRDF's name of the hand's posture
 
@@ -50,7 +49,7 @@ class Recovery:
         return f"opened the hand. {self._measured.whereabouts()}"
 
     def retreat(
-        self, planner: CheckedPlanner, grasp: PickGrasp, scene: Scene, cancelled: Callable[[], bool]
+        self, planner: CheckedPlanner, grasp: Grasp, scene: Scene, cancelled: Callable[[], bool]
     ) -> str:
         """Move the hand straight back, against a grasp's approach and as far; where things are then, as text.
 
@@ -67,7 +66,7 @@ class Recovery:
             ExecutionFailed: the joint state is not to be trusted, or the controller failed.
         """
         for entry in scene.objects:
-            scene = scene.allow(self._robot.hand_links, entry.name)
+            scene = scene.allow(self._robot.hand_links, entry.id)
         start = self._measured.configuration()
         T_world_tip = self._robot.link_pose(start, self._robot.tip)
         T_world_tip[:3, 3] -= grasp.approach_m[0] * grasp.approach

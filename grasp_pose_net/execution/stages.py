@@ -6,11 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from grasp_pose_net.execution.grasp_motion import PickGrasp
-from grasp_pose_net.execution.problems import Problem
-from grasp_pose_net.execution.scene import Scene
-from grasp_pose_net.execution.trajectory import Trajectory
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.robot.problems import Problem
+from grasp_pose_net.world import Array, Grasp, Scene, Trajectory
 
 REACH, APPROACH, CLOSE, SQUEEZE, LIFT = STAGES = ("reach", "approach", "close", "squeeze", "lift")
 
@@ -109,7 +106,7 @@ class Step:
 class PickupPlan:
     """All motions of a pick-up, in order, and the grasp they do."""
 
-    grasp: PickGrasp
+    grasp: Grasp
     steps: tuple[Step, ...]
 
 
@@ -129,6 +126,6 @@ class PickupResult:
     problem: Problem | None
     stage: str
     text: str
-    grasp: PickGrasp | None
+    grasp: Grasp | None
     done: tuple[Step, ...]
     planning_s: float = 0.0

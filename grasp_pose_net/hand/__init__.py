@@ -1,9 +1,18 @@
 """What a hand is: kinematics, contact points, collision shapes, and the pose vector x."""
 
 from grasp_pose_net.hand.hand import Hand
-from grasp_pose_net.hand.kinematics import Kinematics
+from grasp_pose_net.hand.kinematics import Kinematics, rotation_from_quat
 from grasp_pose_net.hand.points import Contacts, LinkPoints, Spheres
 from grasp_pose_net.hand.primitives import Shape
 from grasp_pose_net.hand.tree import KinematicTree
 
-__all__ = ["Contacts", "Hand", "KinematicTree", "Kinematics", "LinkPoints", "Shape", "Spheres"]
+__all__ = [
+    "Contacts",
+    "Hand",
+    "KinematicTree",
+    "Kinematics",
+    "LinkPoints",
+    "Shape",
+    "Spheres",
+    "rotation_from_quat",
+]

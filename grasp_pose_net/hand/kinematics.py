@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from grasp_pose_net.geometry import rotation_from_quat
 from grasp_pose_net.hand.points import LinkPoints
 
 if TYPE_CHECKING:
@@ -93,3 +92,14 @@ def _levels(parent: np.ndarray) -> tuple[list[tuple[list[int], list[int]]], list
         previous = links
         order += links
     return levels, order
+
+
+def rotation_from_quat(quat_wxyz: torch.Tensor) -> torch.Tensor:
+    """Rotation matrices (..., 3, 3) from quaternions (..., 4), which are normalised first; differentiable."""
+    w, x, y, z = torch.nn.functional.normalize(quat_wxyz, dim=-1).unbind(-1)
+    rows = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    )
+    return torch.stack([torch.stack(row, -1) for row in rows], -2)

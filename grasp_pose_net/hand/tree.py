@@ -8,9 +8,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.geometry import inverse_transform
 from grasp_pose_net.hand.points import Array, Index, ReadOnlyArrays
 from grasp_pose_net.hand.urdf import Joint, Urdf
+from grasp_pose_net.world import inverse_transform
 
 
 @dataclass(frozen=True, eq=False)

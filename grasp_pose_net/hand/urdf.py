@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.geometry import transform_points
 from grasp_pose_net.hand.primitives import Shape
+from grasp_pose_net.world import transform_points
 
 Array = NDArray[np.float64]
 

@@ -9,11 +9,10 @@ import torch
 import trimesh
 
 from grasp_pose_net.exceptions import CheckpointError, ConfigError
-from grasp_pose_net.geometry import Array, rotation_from_quat
-from grasp_pose_net.hand import Hand
+from grasp_pose_net.hand import Hand, rotation_from_quat
 from grasp_pose_net.inference.network import load_network
+from grasp_pose_net.inference.starts import draw_starts
 from grasp_pose_net.models import network_file
-from grasp_pose_net.refinement import Plane
 from grasp_pose_net.shapes import (
     RUN_TIME_RESOLUTION,
     SignedDistanceField,
@@ -21,7 +20,7 @@ from grasp_pose_net.shapes import (
     paper_rotations,
     rotate_pose,
 )
-from grasp_pose_net.synthesis import draw_starts
+from grasp_pose_net.world import Array, HalfSpace
 
 SAMPLED = "sampled"  # what is named instead of a network where none is wanted
 
@@ -69,7 +68,7 @@ class Proposer(Protocol):
         rotations: Array,
         *,
         rng: np.random.Generator,
-        plane: Plane | None = None,
+        plane: HalfSpace | None = None,
     ) -> Array:
         """Candidates.
 
@@ -130,7 +129,7 @@ class SampledProposer:
         rotations: Array,
         *,
         rng: np.random.Generator,
-        plane: Plane | None = None,
+        plane: HalfSpace | None = None,
     ) -> Array:
         """Open hands that face the object's convex hull, as many as there are rotations; see `Proposer`."""
         return draw_starts(self._hand, _hull(field), field, len(rotations), rng=rng, plane=plane)
@@ -169,7 +168,7 @@ class NetworkProposer:
         rotations: Array,
         *,
         rng: np.random.Generator | None = None,
-        plane: Plane | None = None,
+        plane: HalfSpace | None = None,
     ) -> Array:
         """The network's answers, turned back; it needs no random numbers and knows no plane; see `Proposer`."""
         # candidates were found on the object rotated by R, so R⁻¹ brings them back

@@ -26,39 +26,35 @@ from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.execution import (
     CheckedPlanner,
     Controllers,
-    ExecutionFailed,
     MeasuredRobot,
-    MotionConfig,
     MoveItPlanner,
     MoveItSession,
     OmplPlanner,
-    PickGrasp,
     Pickup,
     PickupConfig,
     PickupPlan,
     PickupResult,
-    PlanningFailed,
     Recovery,
-    RobotModel,
-    Scene,
     without_clearance,
 )
 from grasp_pose_net.models import robot_srdf, robot_urdf
-from grasp_pose_net.nodes.controller_client import ControllerClient, ControllerParameters
-from grasp_pose_net.nodes.diagnostics import Diagnostics, Health
-from grasp_pose_net.nodes.motion_messages import (
+from grasp_pose_net.nodes.messages.display import grasp_state, planned_motion
+from grasp_pose_net.nodes.messages.motion import (
     ERROR_CODES,
     pick_grasp,
     scene_from_messages,
     trajectory_message,
 )
-from grasp_pose_net.nodes.moveit_start import PLANNERS, start_moveit, uses_moveit
-from grasp_pose_net.nodes.parameters import declare
-from grasp_pose_net.nodes.plan_messages import grasp_state, planned_motion
-from grasp_pose_net.nodes.qos import LATCHED
-from grasp_pose_net.nodes.runtime import run
-from grasp_pose_net.nodes.scene import ObjectScene
+from grasp_pose_net.nodes.support.controller_client import ControllerClient, ControllerParameters
+from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
+from grasp_pose_net.nodes.support.moveit_start import PLANNERS, start_moveit, uses_moveit
+from grasp_pose_net.nodes.support.object_scene import ObjectScene
+from grasp_pose_net.nodes.support.parameters import declare
+from grasp_pose_net.nodes.support.qos import LATCHED
+from grasp_pose_net.nodes.support.runtime import run
 from grasp_pose_net.planning import supports_beneath
+from grasp_pose_net.robot import ExecutionFailed, Grasp, MotionConfig, PlanningFailed, RobotModel
+from grasp_pose_net.world import Scene
 
 IDLE = "idle"
 
@@ -124,7 +120,7 @@ class ExecutorNode(Node):
         self._measured = MeasuredRobot(self._robot, self._controllers, config.pickup)
         self._recovery = Recovery(self._robot, self._controllers, config.motion, config.pickup)
         self._doing, self._last = IDLE, Health("nothing has been done yet")
-        self._last_grasp: PickGrasp | None = None
+        self._last_grasp: Grasp | None = None
         self._motion_publisher = self.create_publisher(DisplayTrajectory, "~/planned_motion", LATCHED)
         self._state_publisher = self.create_publisher(DisplayRobotState, "~/grasp_states", LATCHED)
         group = ReentrantCallbackGroup()
@@ -213,7 +209,7 @@ class ExecutorNode(Node):
         return scene, supports_beneath(scene, target)
 
     def _run(
-        self, handle: ServerGoalHandle, grasps: list[PickGrasp], scene: Scene, supports: tuple[str, ...]
+        self, handle: ServerGoalHandle, grasps: list[Grasp], scene: Scene, supports: tuple[str, ...]
     ) -> PickupResult:
         goal = handle.request
         motion = self._config.motion

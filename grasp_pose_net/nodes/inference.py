@@ -15,32 +15,32 @@ from rclpy.node import Node
 from visualization_msgs.msg import MarkerArray
 
 from grasp_pose_net.exceptions import ConfigError, GraspPoseNetError, PlanningError
-from grasp_pose_net.execution import MotionConfig, RobotModel
-from grasp_pose_net.execution.reach import Reach
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import (
+from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.nodes.messages.grasp_markers import grasp_markers
+from grasp_pose_net.nodes.messages.grasps import candidate_message, grasp_message, pose_vector
+from grasp_pose_net.nodes.messages.motion import ERROR_CODES, WORLD
+from grasp_pose_net.nodes.messages.scene import MessageScenes
+from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
+from grasp_pose_net.nodes.support.object_scene import ObjectScene, Target
+from grasp_pose_net.nodes.support.parameters import declare
+from grasp_pose_net.nodes.support.qos import LATCHED
+from grasp_pose_net.nodes.support.runtime import run
+from grasp_pose_net.planning import (
     GraspPlanner,
     NoGraspFound,
     Plan,
     PlannedGrasp,
     PlannerConfig,
+    Ranked,
+    Reach,
+    ScenePlanner,
     best_of,
     rejections,
 )
-from grasp_pose_net.models import robot_srdf, robot_urdf
-from grasp_pose_net.nodes.diagnostics import Diagnostics, Health
-from grasp_pose_net.nodes.grasp_markers import grasp_markers
-from grasp_pose_net.nodes.grasp_messages import candidate_message, grasp_message, pose_vector
-from grasp_pose_net.nodes.motion_messages import ERROR_CODES, WORLD
-from grasp_pose_net.nodes.parameters import declare
-from grasp_pose_net.nodes.planning_scene import MessageScenes
-from grasp_pose_net.nodes.qos import LATCHED
-from grasp_pose_net.nodes.runtime import run
-from grasp_pose_net.nodes.scene import ObjectScene, Target
-from grasp_pose_net.planning import ScenePlanner
-from grasp_pose_net.refinement import Ranked
+from grasp_pose_net.robot import MotionConfig, RobotModel
 from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.world import Array
 
 
 @dataclass(frozen=True, kw_only=True)

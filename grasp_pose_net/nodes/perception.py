@@ -16,16 +16,16 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from grasp_pose_net.exceptions import GraspPoseNetError
-from grasp_pose_net.geometry import transform_points
-from grasp_pose_net.nodes.camera_views import CameraViews, PerceptionParameters
-from grasp_pose_net.nodes.cloud_messages import xyz_cloud_message
-from grasp_pose_net.nodes.diagnostics import Diagnostics, Health
-from grasp_pose_net.nodes.messages import box_object, mesh_object
-from grasp_pose_net.nodes.parameters import declare
-from grasp_pose_net.nodes.qos import LATCHED
-from grasp_pose_net.nodes.runtime import run
-from grasp_pose_net.nodes.scene_markers import scene_cloud, scene_markers
+from grasp_pose_net.nodes.messages.basics import box_object, mesh_object
+from grasp_pose_net.nodes.messages.clouds import xyz_cloud_message
+from grasp_pose_net.nodes.messages.scene_markers import scene_cloud, scene_markers
+from grasp_pose_net.nodes.support.camera_views import CameraViews, PerceptionParameters
+from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
+from grasp_pose_net.nodes.support.parameters import declare
+from grasp_pose_net.nodes.support.qos import LATCHED
+from grasp_pose_net.nodes.support.runtime import run
 from grasp_pose_net.perception import Identities, Scene, occupied_cells, perceive, warm_up
+from grasp_pose_net.world import transform_points
 
 SUPPORT, OBSTACLE, OBJECT, SEVERAL = "support", "obstacle", "object", "several"  # keys of ObjectType
 

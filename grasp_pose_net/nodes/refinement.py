@@ -14,16 +14,15 @@ from rclpy.node import Node
 
 from grasp_pose_net.exceptions import GraspPoseNetError, PlanningError
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import ObjectiveConfig, rejection_text
-from grasp_pose_net.nodes.diagnostics import Diagnostics, Health
-from grasp_pose_net.nodes.grasp_messages import candidate_message, pose_vector
-from grasp_pose_net.nodes.messages import stamp_seconds
-from grasp_pose_net.nodes.parameters import declare
-from grasp_pose_net.nodes.planning_scene import MessageScenes
-from grasp_pose_net.nodes.runtime import run
-from grasp_pose_net.nodes.scene import ObjectScene, Target
-from grasp_pose_net.planning import Fields, surroundings
-from grasp_pose_net.refinement import refine_and_rank, warm_up
+from grasp_pose_net.nodes.messages.basics import stamp_seconds
+from grasp_pose_net.nodes.messages.grasps import candidate_message, pose_vector
+from grasp_pose_net.nodes.messages.scene import MessageScenes
+from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
+from grasp_pose_net.nodes.support.object_scene import ObjectScene, Target
+from grasp_pose_net.nodes.support.parameters import declare
+from grasp_pose_net.nodes.support.runtime import run
+from grasp_pose_net.planning import Fields, refine_and_rank, rejection_text, surroundings, warm_up
+from grasp_pose_net.refinement import ObjectiveConfig
 from grasp_pose_net.shapes import RUN_TIME_RESOLUTION
 
 # A caller may have got the newest objects a little earlier than this node.

@@ -27,15 +27,14 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
-from grasp_pose_net.geometry import Array
-from grasp_pose_net.nodes.cloud_messages import xyz_cloud_message
-from grasp_pose_net.nodes.diagnostics import Diagnostics, Health
-from grasp_pose_net.nodes.messages import pose_message, time_message
-from grasp_pose_net.nodes.parameters import declare
-from grasp_pose_net.nodes.qos import CLOUD
-from grasp_pose_net.nodes.runtime import run
-from grasp_pose_net.nodes.trajectory_server import TrajectoryServer
-from grasp_pose_net.nodes.transforms import TransformBroadcaster
+from grasp_pose_net.nodes.messages.basics import pose_message, time_message
+from grasp_pose_net.nodes.messages.clouds import xyz_cloud_message
+from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
+from grasp_pose_net.nodes.support.parameters import declare
+from grasp_pose_net.nodes.support.qos import CLOUD
+from grasp_pose_net.nodes.support.runtime import run
+from grasp_pose_net.nodes.support.trajectory_server import TrajectoryServer
+from grasp_pose_net.nodes.support.transforms import TransformBroadcaster
 from grasp_pose_net.simulation.cameras import optical_frame
 from grasp_pose_net.simulation.controller import Outcome, ResultCode
 from grasp_pose_net.simulation.pacing import Every, Pace
@@ -48,6 +47,7 @@ from grasp_pose_net.simulation.world import (
     nominal_cameras,
     prepare_episode,
 )
+from grasp_pose_net.world import Array
 
 if (
     TYPE_CHECKING

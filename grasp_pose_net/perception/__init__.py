@@ -4,8 +4,8 @@ from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.files import occupied_cells, perceive_files, report
 from grasp_pose_net.perception.identity import Identities
 from grasp_pose_net.perception.obstacles import Obstacle
+from grasp_pose_net.perception.perceive import PerceivedObject, Scene, perceive, warm_up
 from grasp_pose_net.perception.picture import OBJECT_COLOURS, draw_stages, object_colour
-from grasp_pose_net.perception.scene import PerceivedObject, Scene, perceive, warm_up
 from grasp_pose_net.perception.table import Table
 from grasp_pose_net.perception.views import View
 

@@ -16,10 +16,10 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception.freespace import DepthImage, most_free
 from grasp_pose_net.perception.poisson import Volume
 from grasp_pose_net.perception.views import Surface
+from grasp_pose_net.world import Array
 
 STEP = 2  # cells of the volume to one in which this is decided: no gaps between samples
 FREE_M = 0.003  # by how much a camera must have seen past a place; noise of a cell's nearest measurement

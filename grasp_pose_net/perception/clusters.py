@@ -6,9 +6,9 @@ import numpy as np
 import open3d as o3d
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.views import Surface, cell_index, cell_means
+from grasp_pose_net.world import Array
 
 CLUSTER_CELL_M = 0.005
 MIN_NEIGHBOURS = 3

@@ -13,12 +13,12 @@ import trimesh
 import yaml
 
 from grasp_pose_net.exceptions import PerceptionError
-from grasp_pose_net.geometry import Array, inverse_transform, make_transform
 from grasp_pose_net.perception.config import PerceptionConfig
-from grasp_pose_net.perception.scene import Scene, perceive
+from grasp_pose_net.perception.perceive import Scene, perceive
 from grasp_pose_net.perception.table import Table, facing_plane
 from grasp_pose_net.perception.views import View
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, SignedDistanceField, occupancy_grid
+from grasp_pose_net.world import Array, inverse_transform, make_transform
 
 FIELD_CELLS = 96
 HALF_SIDE_M, BELOW_M, ABOVE_M = 0.6, 0.05, 0.6  # the workspace around a table whose pose nobody said

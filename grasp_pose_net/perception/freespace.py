@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception import kernels
+from grasp_pose_net.world import Array
 
 PIXELS_PER_CELL = 2.0  # cells of two pixels a side have no holes where single measurements are missing
 MIN_CELL_RATIO = 0.003  # 2 mm at 0.7 m

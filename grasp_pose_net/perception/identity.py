@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grasp_pose_net.perception.scene import PerceivedObject
+from grasp_pose_net.perception.perceive import PerceivedObject
 
 SAME_PLACE_M = 0.02  # the centre of mass of an object at rest comes out within 6 mm of itself
 SAME_SIZE_M = 0.03  # and its sides within a few cells

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from grasp_pose_net.geometry import Array, make_transform, transform_points
 from grasp_pose_net.perception.clusters import FLOATING_M
 from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.table import Table
 from grasp_pose_net.perception.views import Surface
+from grasp_pose_net.world import Array, make_transform, transform_points
 
 CUT_M = 0.005  # what is seen this close to the end of the workspace goes on beyond it
 CUT_POINTS = 5  # fewer are noise

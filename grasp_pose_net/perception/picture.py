@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grasp_pose_net.geometry import Array, transform_points
 from grasp_pose_net.perception.files import occupied_cells
+from grasp_pose_net.world import Array, transform_points
 
 if TYPE_CHECKING:  # matplotlib is loaded when a picture is made
     from mpl_toolkits.mplot3d.axes3d import Axes3D
 
-    from grasp_pose_net.perception.scene import Scene
+    from grasp_pose_net.perception.perceive import Scene
 
 OBJECT_COLOURS = (
     (230, 80, 60),

@@ -17,8 +17,8 @@ import numpy as np
 import open3d as o3d
 from scipy import fft, ndimage
 
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception import kernels
+from grasp_pose_net.world import Array
 
 PAD_CELLS = 6
 # of the largest body; a smaller one is noise, a larger one hangs on by what is too thin to be seen

@@ -13,9 +13,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception.table import MIN_TABLE_M2, main_plane
 from grasp_pose_net.perception.views import Surface
+from grasp_pose_net.world import Array
 
 MAX_TILT_RAD = 0.03
 TABLE_SAMPLES, SURFACE_SAMPLES = 4000, 1500

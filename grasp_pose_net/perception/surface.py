@@ -12,13 +12,13 @@ import trimesh
 from scipy import ndimage
 
 from grasp_pose_net.exceptions import PerceptionError
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception import kernels
 from grasp_pose_net.perception.cavity import without_cavity
 from grasp_pose_net.perception.freespace import DepthImage, most_free
 from grasp_pose_net.perception.poisson import Volume, isosurface, poisson, solid
 from grasp_pose_net.perception.underside import CELL_M, underside
 from grasp_pose_net.perception.views import Surface
+from grasp_pose_net.world import Array
 
 SMOOTH_CELLS = 1.0  # standard deviation of the Poisson smoothing; noise after averaging is below half a cell
 PAIR_RADIUS_CELLS = 2.5  # samples this close tell of each other's area and of the wall's thickness

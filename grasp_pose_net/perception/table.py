@@ -11,9 +11,9 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.exceptions import PerceptionError
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.views import cell_means
+from grasp_pose_net.world import Array
 
 SEARCH_STEP = 4  # every fourth point is enough for a cell of 16 of them
 COARSE_M = 0.01  # the plane is searched in cells of this side

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception.views import Surface
+from grasp_pose_net.world import Array
 
 CELL_M = 0.003
 LOW_M = 0.01  # an object's points below this may belong to its floor

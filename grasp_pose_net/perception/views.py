@@ -15,9 +15,9 @@ from typing import TypeVar
 import numpy as np
 
 from grasp_pose_net.exceptions import PerceptionError
-from grasp_pose_net.geometry import Array, transform_points
 from grasp_pose_net.perception import kernels
 from grasp_pose_net.perception.config import PerceptionConfig
+from grasp_pose_net.world import Array, transform_points
 
 T = TypeVar("T")
 

@@ -1,20 +1,18 @@
 """Candidate -> grasp without penetration, and the descent that grasp synthesis shares with it."""
 
-from grasp_pose_net.refinement.arrays import Box, Plane
 from grasp_pose_net.refinement.descent import Descended, Descent, Energy, descend, evaluate
 from grasp_pose_net.refinement.forces import balanced_forces
+from grasp_pose_net.refinement.objective import OBJECTIVES, ObjectiveConfig
 from grasp_pose_net.refinement.postures import Postures, contact_jacobian, postures, pregrasp_joints
-from grasp_pose_net.refinement.ranking import Ranked, refine_and_rank, warm_up
 from grasp_pose_net.refinement.refine import Refined, Refinement, paper_objective, refine
 
 __all__ = [
-    "Box",
+    "OBJECTIVES",
     "Descended",
     "Descent",
     "Energy",
-    "Plane",
+    "ObjectiveConfig",
     "Postures",
-    "Ranked",
     "Refined",
     "Refinement",
     "balanced_forces",
@@ -25,6 +23,4 @@ __all__ = [
     "postures",
     "pregrasp_joints",
     "refine",
-    "refine_and_rank",
-    "warm_up",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -11,28 +10,13 @@ from numpy.typing import NDArray
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement.kernel import HandArrays, Scene
 from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.world import HalfSpace, Part
 
 # Spheres that share one distance test: a palm of 200 spheres would else be looked at whole each time.
 _CLUSTER = 10
 
 # A plane that nothing can be beyond: 0 . p >= -1.
 _NO_PLANE = np.array([0.0, 0.0, 0.0, -1.0])
-
-
-@dataclass(frozen=True)
-class Plane:
-    """Support plane, object frame: the hand stays where normal . p >= offset."""
-
-    normal: tuple[float, float, float]
-    offset: float
-
-
-@dataclass(frozen=True)
-class Box:
-    """Solid box that the hand stays out of, object frame."""
-
-    T_object_box: NDArray[np.float64]  # (4, 4) pose of the box's centre
-    size: tuple[float, float, float]  # [m] full side lengths
 
 
 @lru_cache(maxsize=8)
@@ -73,14 +57,16 @@ def hand_arrays(hand: Hand) -> HandArrays:
     )
 
 
-def scene(field: SignedDistanceField, plane: Plane | None = None, obstacles: tuple[Box, ...] = ()) -> Scene:
+def scene(
+    field: SignedDistanceField, plane: HalfSpace | None = None, obstacles: tuple[Part, ...] = ()
+) -> Scene:
     """What the kernel sees of an object, its support plane and its neighbours."""
     values = np.asarray(field.values, np.float32).view()
     values.setflags(write=False)  # always, so that one compiled version serves every field
     boxes = np.empty((len(obstacles), 15))
     for row, box in zip(boxes, obstacles, strict=True):
-        row[:3], row[3:12] = box.T_object_box[:3, 3], box.T_object_box[:3, :3].reshape(-1)
-        row[12:] = 0.5 * np.asarray(box.size)
+        row[:3], row[3:12] = box.T_object_shape[:3, 3], box.T_object_shape[:3, :3].reshape(-1)
+        row[12:] = 0.5 * box.shape.size
     flat = _NO_PLANE.copy() if plane is None else np.array([*plane.normal, plane.offset], np.float64)
     return Scene(values, _floats(field.origin), float(field.spacing), flat, boxes)
 

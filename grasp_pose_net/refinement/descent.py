@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
-from grasp_pose_net.refinement.arrays import Box, Plane, hand_arrays, scene
+from grasp_pose_net.refinement.arrays import hand_arrays, scene
 from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.world import HalfSpace, Part
 
 # Candidates a thread takes at a time: small enough to share the work, large enough to hide the call.
 _CHUNK = 4
@@ -85,8 +86,8 @@ def descend(
     x: NDArray[np.floating],
     descent: Descent,
     *,
-    plane: Plane | None = None,
-    obstacles: tuple[Box, ...] = (),
+    plane: HalfSpace | None = None,
+    obstacles: tuple[Part, ...] = (),
     weights: NDArray[np.floating] | None = None,
     anchor: NDArray[np.floating] | None = None,
     seed: int = 0,
@@ -137,8 +138,8 @@ def evaluate(
     x: NDArray[np.floating],
     energy: Energy,
     *,
-    plane: Plane | None = None,
-    obstacles: tuple[Box, ...] = (),
+    plane: HalfSpace | None = None,
+    obstacles: tuple[Part, ...] = (),
     anchor: NDArray[np.floating] | None = None,
 ) -> Descended:
     """Energy with the end weights at pose vectors, its gradient and worst depths; arguments as `descend`."""

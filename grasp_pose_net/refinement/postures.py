@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
-from grasp_pose_net.refinement.arrays import Plane, hand_arrays, scene
+from grasp_pose_net.refinement.arrays import hand_arrays, scene
 from grasp_pose_net.refinement.descent import checked, over_threads
 from grasp_pose_net.refinement.forces import balanced_forces
 from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.world import HalfSpace
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def postures(
     hand: Hand,
     field: SignedDistanceField,
     x: NDArray[np.floating],
-    plane: Plane | None = None,
+    plane: HalfSpace | None = None,
     config: Postures | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Joints just before and after a grasp.
@@ -80,7 +81,7 @@ def pregrasp_joints(
     hand: Hand,
     field: SignedDistanceField,
     x: NDArray[np.floating],
-    plane: Plane | None = None,
+    plane: HalfSpace | None = None,
     config: Postures | None = None,
 ) -> NDArray[np.float64]:
     """Joints (B, D) [rad] just before a grasp; see `postures`."""
@@ -110,7 +111,7 @@ def _travel(
     field: SignedDistanceField,
     grasp: NDArray,
     way: NDArray,
-    plane: Plane | None,
+    plane: HalfSpace | None,
     config: Postures,
 ) -> NDArray[np.float64]:
     """Joints (B, D) after the contacts travelled along `way` (B, P, 3) [m]; a zero does not count."""
@@ -126,7 +127,7 @@ def _travel(
     return moved[:, 7:]
 
 
-def _above(points: NDArray, step: NDArray, plane: Plane | None, finger_m: float) -> NDArray:
+def _above(points: NDArray, step: NDArray, plane: HalfSpace | None, finger_m: float) -> NDArray:
     """Steps (B, P, 3) shortened along the plane's normal where a finger's back would go through the plane."""
     if plane is None:
         return step

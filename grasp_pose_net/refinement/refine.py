@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
-from grasp_pose_net.refinement.arrays import Box, Plane, hand_arrays, scene
+from grasp_pose_net.refinement.arrays import hand_arrays, scene
 from grasp_pose_net.refinement.descent import Descent, Energy, checked, descend, over_threads
 from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.world import HalfSpace, Part
 
 TOLERANCE_M = 0.0005  # deepest penetration that still counts as none
 
@@ -78,8 +79,8 @@ def refine(
     hand: Hand,
     field: SignedDistanceField,
     x: NDArray[np.floating],
-    plane: Plane | None = None,
-    obstacles: tuple[Box, ...] = (),
+    plane: HalfSpace | None = None,
+    obstacles: tuple[Part, ...] = (),
     config: Refinement | None = None,
 ) -> Refined:
     """Refine candidates of one object, all at once.

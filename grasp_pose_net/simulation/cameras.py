@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.world import Array
 
 DepthImage = NDArray[np.float32]
 

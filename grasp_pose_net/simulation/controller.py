@@ -13,8 +13,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from grasp_pose_net.geometry import Array
-from grasp_pose_net.simulation.trajectory import JointLimits, Trajectory, trajectory_problem
+from grasp_pose_net.simulation.interpolation import JointLimits, Trajectory, trajectory_problem
+from grasp_pose_net.world import Array
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,13 +22,13 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from grasp_pose_net.geometry import Array, inverse_transform, make_transform, split_transform
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import Postures, postures
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.simulation.hand_model import hand_spec
 from grasp_pose_net.simulation.model_parts import add_mesh_geom, add_object_body, contact_physics, touch
 from grasp_pose_net.simulation.objects import convex_pieces
+from grasp_pose_net.world import Array, inverse_transform, make_transform, split_transform
 
 OBJECT = "object"
 DIRECTIONS = ("+x", "-x", "+y", "-y", "+z", "-z")

@@ -7,11 +7,11 @@ import itertools
 import mujoco
 import numpy as np
 
-from grasp_pose_net.geometry import Array, split_transform
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.hand.primitives import Shape
 from grasp_pose_net.hand.urdf import parse_urdf
 from grasp_pose_net.simulation.model_parts import actuate_finger, couple
+from grasp_pose_net.world import Array, split_transform
 
 GEOM_TYPES = {
     "box": mujoco.mjtGeom.mjGEOM_BOX,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.world import Array
 
 LIFT_M = 0.10
 HOLD_S = 3.0

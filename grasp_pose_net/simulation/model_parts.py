@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco
 import trimesh
 
-from grasp_pose_net.geometry import Array
+from grasp_pose_net.world import Array
 
 FINGER_DAMPING = 0.1  # N m s/rad, of the position control
 FINGER_ARMATURE = 0.0002  # kg m²

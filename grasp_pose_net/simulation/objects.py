@@ -10,9 +10,9 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.storage import cache_dir, whole
+from grasp_pose_net.world import Array
 
 DENSITY = 300.0  # kg/m³, and the limits below: the lift trial of the paper's table-top objects
 MASS_LIMITS_KG = (0.05, 1.0)

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 import trimesh
 
-from grasp_pose_net.geometry import Array, split_transform
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.hand.primitives import Shape
+from grasp_pose_net.world import Array, split_transform
 
 OBJECT_COLOUR = (0.90, 0.55, 0.18, 1.0)
 TIP_COLOUR, PALM_COLOUR, LINK_COLOUR = (

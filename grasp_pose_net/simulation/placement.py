@@ -9,8 +9,8 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.exceptions import ExecutionError
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.simulation.simulation import Simulation
+from grasp_pose_net.world import Array
 
 REST_SPEED_M_S = 0.005
 LEAST_PROBABILITY = 0.02  # of a stable pose; below, real objects topple

@@ -6,9 +6,9 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.simulation.cameras import DepthImage
-from grasp_pose_net.simulation.scene import COLLISION_GROUP
+from grasp_pose_net.simulation.model import COLLISION_GROUP
+from grasp_pose_net.world import Array
 
 
 class SceneRenderer:

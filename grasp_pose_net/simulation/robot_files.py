@@ -10,7 +10,7 @@ import numpy as np
 
 from grasp_pose_net import models
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.simulation.trajectory import JointLimits
+from grasp_pose_net.simulation.interpolation import JointLimits
 
 
 @lru_cache

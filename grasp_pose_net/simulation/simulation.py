@@ -8,9 +8,9 @@ import mujoco
 import numpy as np
 
 from grasp_pose_net.exceptions import ExecutionError
-from grasp_pose_net.geometry import Array, make_transform, split_transform
+from grasp_pose_net.simulation.model import CameraView, SceneConfig, build_scene
 from grasp_pose_net.simulation.objects import SimObject
-from grasp_pose_net.simulation.scene import CameraView, SceneConfig, build_scene
+from grasp_pose_net.world import Array, make_transform, split_transform
 
 UNSTABLE = (
     mujoco.mjtWarning.mjWARN_BADQPOS,

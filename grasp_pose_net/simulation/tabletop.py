@@ -12,7 +12,6 @@ from scipy.spatial import ConvexHull, cKDTree
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.geometry import Array
 from grasp_pose_net.perception import View
 from grasp_pose_net.simulation.cameras import (
     CameraConfig,
@@ -24,6 +23,7 @@ from grasp_pose_net.simulation.cameras import (
 )
 from grasp_pose_net.simulation.noise import add_depth_noise
 from grasp_pose_net.simulation.placement import stable_poses
+from grasp_pose_net.world import Array
 
 OUTLINE_STEP_M = 0.004
 TRIES = 300

@@ -1,13 +1,13 @@
 """Ground-truth grasps: the planner, and dataset files."""
 
+from grasp_pose_net.inference.starts import Starts, draw_starts, stable_planes
 from grasp_pose_net.synthesis.annealing import Annealing, anneal
 from grasp_pose_net.synthesis.dataset_report import dataset_report, report_text, shortfall
 from grasp_pose_net.synthesis.files import GraspDataset, load_dataset, save_dataset, storable
+from grasp_pose_net.synthesis.gradient import Synthesis, synthesize
 from grasp_pose_net.synthesis.grasps import Grasps, grasp_distance
 from grasp_pose_net.synthesis.pipeline import synthesize_dataset
-from grasp_pose_net.synthesis.planner import Synthesis, synthesize
 from grasp_pose_net.synthesis.sources import find_meshes, object_name
-from grasp_pose_net.synthesis.starts import Starts, draw_starts, stable_planes
 
 __all__ = [
     "Annealing",

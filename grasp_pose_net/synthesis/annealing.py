@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
-from grasp_pose_net.refinement.arrays import Plane, hand_arrays, scene
+from grasp_pose_net.refinement.arrays import hand_arrays, scene
 from grasp_pose_net.refinement.descent import candidate_seeds, checked, over_threads, point_weights
 from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.world import HalfSpace
 
 _COOLING, _FIRST_TEMPERATURE, _DIMENSIONS = 7.0, 1e6, 8.0
 _ATTEMPTS = 11  # neighbours drawn until one is free of collision; then the step is given up
@@ -65,7 +66,7 @@ def anneal(
     x: NDArray[np.floating],
     config: Annealing,
     *,
-    plane: Plane | None = None,
+    plane: HalfSpace | None = None,
     weights: NDArray[np.floating] | None = None,
     seed: int = 0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -27,8 +27,8 @@ from grasp_pose_net.models import hand_file
 from grasp_pose_net.synthesis.backends import Backend, in_parallel
 from grasp_pose_net.synthesis.dataset_report import dataset_report
 from grasp_pose_net.synthesis.files import GraspDataset, load_dataset, save_dataset
+from grasp_pose_net.synthesis.gradient import Synthesis, Validate
 from grasp_pose_net.synthesis.one_object import Task, plan_object
-from grasp_pose_net.synthesis.planner import Synthesis, Validate
 from grasp_pose_net.synthesis.resumable import alone, differences
 from grasp_pose_net.synthesis.sources import find_meshes, mesh_hash
 

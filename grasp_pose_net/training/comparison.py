@@ -18,12 +18,12 @@ from tqdm import tqdm
 from grasp_pose_net.exceptions import ConfigError, GraspPoseNetError
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference.proposal import SampledProposer, retry_rotations
-from grasp_pose_net.reports import commit, machine
+from grasp_pose_net.provenance import commit, machine
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
 from grasp_pose_net.shapes.split import object_hash
 from grasp_pose_net.storage import write_whole
 from grasp_pose_net.synthesis import find_meshes, load_dataset, object_name
-from grasp_pose_net.synthesis.planner import Validate
+from grasp_pose_net.synthesis.gradient import Validate
 from grasp_pose_net.training.card import licences_of, model_card
 from grasp_pose_net.training.data import Batch, Objects, load_objects, make_batch
 from grasp_pose_net.training.evaluation import (

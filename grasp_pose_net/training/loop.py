@@ -26,7 +26,7 @@ from grasp_pose_net.inference.network import (
     network_header,
     save_network,
 )
-from grasp_pose_net.reports import commit, machine
+from grasp_pose_net.provenance import commit, machine
 from grasp_pose_net.storage import whole, write_whole
 from grasp_pose_net.training.batches import Draws, stream
 from grasp_pose_net.training.card import licences_of, model_card

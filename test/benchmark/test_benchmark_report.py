@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from grasp_pose_net.benchmark.entries import entry, report
 from grasp_pose_net.benchmark.plots import plot_epsilon, plot_success, plot_times
 from grasp_pose_net.benchmark.tables import benchmark_text, wilson
-from grasp_pose_net.reports import entry, report
 
 TRUE = {"epsilon": 0.11, "penetrating_points": 1, "max_penetration_m": 0.001, "hand_penetration_m": 0.002}
 ENTRIES = [

@@ -12,9 +12,9 @@ import pytest
 
 from grasp_pose_net.benchmark import benchmark_config, run, run_benchmark
 from grasp_pose_net.benchmark.config import BenchmarkConfig
+from grasp_pose_net.benchmark.entries import entry
 from grasp_pose_net.benchmark.trial import LEFT_OUT, Task
 from grasp_pose_net.exceptions import ConfigError, GraspPoseNetError
-from grasp_pose_net.reports import entry
 from grasp_pose_net.shapes import split_of
 
 CONFIG = BenchmarkConfig(stages=("plan", "force"), episodes=2)

@@ -9,8 +9,8 @@ import numpy as np
 import trimesh
 
 from grasp_pose_net.benchmark.scan import perceived_scene
-from grasp_pose_net.geometry import make_transform
 from grasp_pose_net.planning import surroundings
+from grasp_pose_net.world import make_transform
 
 TOP_M = 0.72
 

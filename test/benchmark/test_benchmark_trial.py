@@ -12,8 +12,9 @@ from grasp_pose_net.benchmark import benchmark_config, trial
 from grasp_pose_net.benchmark.config import BenchmarkConfig
 from grasp_pose_net.benchmark.lift import SimulatedRobot
 from grasp_pose_net.benchmark.trial import LEFT_OUT, Task, run_task
-from grasp_pose_net.execution import ExecutionFailed, MotionConfig, Problem, RobotModel, smooth_move
+from grasp_pose_net.execution import smooth_move
 from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.robot import ExecutionFailed, MotionConfig, Problem, RobotModel
 from grasp_pose_net.simulation.world import World, WorldConfig, prepare_episode
 
 pytestmark = [pytest.mark.sim, pytest.mark.slow]

@@ -4,9 +4,9 @@ import pytest
 import trimesh
 from execution_scenes import box, slanted_grasp
 
-from grasp_pose_net.execution import RobotModel, Scene, SceneObject
-from grasp_pose_net.geometry import make_transform
 from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.robot import RobotModel
+from grasp_pose_net.world import Scene, SceneObject, make_transform
 
 
 @pytest.fixture(scope="session")

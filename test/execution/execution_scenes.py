@@ -5,18 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from grasp_pose_net.execution import (
-    ExecutionFailed,
-    JointState,
-    MotionConfig,
-    OmplPlanner,
-    PickGrasp,
-    Pickup,
-    PickupConfig,
-    Problem,
-    SceneObject,
-)
-from grasp_pose_net.geometry import inverse_transform, make_transform
+from grasp_pose_net.execution import OmplPlanner, Pickup, PickupConfig
+from grasp_pose_net.robot import ExecutionFailed, Grasp, MotionConfig, Problem
+from grasp_pose_net.world import JointState, SceneObject, inverse_transform, make_transform
 
 MOTION = MotionConfig()
 NEVER = bool  # bool() is False
@@ -63,7 +54,7 @@ def slanted_grasp(robot, home, T_world_object, name="slanted", lift_m=0.15):
     T_world_palm[:3, 3] = T_world_object[:3, 3] + (0, 0, 0.035) - R_world_palm.apply((0.0, -0.06, 0.07))
     T_tip_palm = inverse_transform(robot.link_pose(home, robot.tip)) @ robot.link_pose(home, "rh_palm")
     closed = np.where([n[-1] in "23" and "TH" not in n and "WR" not in n for n in robot.hand.names], 0.5, 0.0)
-    return PickGrasp(
+    return Grasp(
         name=name,
         T_world_tip=T_world_palm @ inverse_transform(T_tip_palm),
         approach=R_world_palm.apply((0.0, -1.0, 0.0)),

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from execution_scenes import box
 
-from grasp_pose_net.execution import MotionConfig, OmplPlanner, Scene, scene_checker
+from grasp_pose_net.execution import OmplPlanner
+from grasp_pose_net.robot import MotionConfig, scene_checker
+from grasp_pose_net.world import Scene
 
 CONFIG = MotionConfig()
 

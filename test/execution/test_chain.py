@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from grasp_pose_net.execution import line_poses
-from grasp_pose_net.execution.chain_kernels import rotation_vector
+from grasp_pose_net.robot import line_poses
+from grasp_pose_net.robot.chain_kernels import rotation_vector
 
 
 def poses_apart(T_a, T_b):

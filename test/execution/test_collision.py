@@ -6,8 +6,8 @@ import trimesh
 from execution_scenes import box
 
 from grasp_pose_net.exceptions import PlanningError
-from grasp_pose_net.execution import Scene, SceneObject, hand_checker, scene_checker
-from grasp_pose_net.geometry import make_transform, transform_points
+from grasp_pose_net.robot import hand_checker, scene_checker
+from grasp_pose_net.world import Scene, SceneObject, make_transform, transform_points
 
 
 @pytest.fixture

@@ -7,17 +7,9 @@ import pytest
 from execution_scenes import box, slanted_grasp
 
 from grasp_pose_net.exceptions import PlanningError
-from grasp_pose_net.execution import (
-    GraspMotion,
-    MotionConfig,
-    OmplPlanner,
-    PlanningFailed,
-    Problem,
-    Scene,
-    SceneObject,
-    scene_checker,
-)
-from grasp_pose_net.geometry import make_transform, transform_points
+from grasp_pose_net.execution import OmplPlanner
+from grasp_pose_net.robot import GraspMotion, MotionConfig, PlanningFailed, Problem, scene_checker
+from grasp_pose_net.world import Scene, SceneObject, make_transform, transform_points
 
 CONFIG = MotionConfig()
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from grasp_pose_net.execution import MotionConfig, PlanningFailed, Problem, line_poses, shake
-from grasp_pose_net.geometry import make_transform
+from grasp_pose_net.execution import shake
+from grasp_pose_net.robot import MotionConfig, PlanningFailed, Problem, line_poses
+from grasp_pose_net.world import make_transform
 
 
 def test_line_poses_are_close_evenly_spaced_and_end_at_the_goal():

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.execution import MotionConfig, PickupConfig, moveit_parameters
+from grasp_pose_net.execution import PickupConfig, moveit_parameters
 from grasp_pose_net.models import robot_config_file, robot_srdf, robot_urdf, share_dir
+from grasp_pose_net.robot import MotionConfig
 
 NAME = "ur10_shadow"
 FILES = (

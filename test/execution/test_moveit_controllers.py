@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from grasp_pose_net.execution import ExecutionFailed, JointState, MoveItControllers, Problem, Trajectory
+from grasp_pose_net.execution import MoveItControllers
+from grasp_pose_net.robot import ExecutionFailed, Problem
+from grasp_pose_net.world import JointState, Trajectory
 
 STILL = np.zeros((2, 1))
 MOTION = Trajectory(("joint",), np.array([0.0, 0.05]), STILL, STILL, STILL)

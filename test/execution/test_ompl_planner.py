@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from execution_scenes import box
 
-from grasp_pose_net.execution import MotionConfig, OmplPlanner, PlanningFailed, Problem, Scene
+from grasp_pose_net.execution import OmplPlanner
+from grasp_pose_net.robot import MotionConfig, PlanningFailed, Problem
+from grasp_pose_net.world import Scene
 
 CONFIG = MotionConfig(planning_time_s=2.0)
 

@@ -7,15 +7,9 @@ import pytest
 from execution_scenes import MOTION, NEVER, Recorder, box, pickup
 
 from grasp_pose_net.exceptions import PlanningError
-from grasp_pose_net.execution import (
-    STAGES,
-    OmplPlanner,
-    Pickup,
-    PickupConfig,
-    Problem,
-    Scene,
-    check_limits,
-)
+from grasp_pose_net.execution import STAGES, OmplPlanner, Pickup, PickupConfig, check_limits
+from grasp_pose_net.robot import Problem
+from grasp_pose_net.world import Scene
 
 
 def run(robot, controllers, scene, grasps, cancelled=NEVER, plan_only=False):

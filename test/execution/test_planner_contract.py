@@ -12,19 +12,15 @@ import pytest
 from execution_scenes import box
 
 from grasp_pose_net.execution import (
-    MotionConfig,
     MoveItPlanner,
     MoveItSession,
     OmplPlanner,
-    PlanningFailed,
-    Problem,
-    Scene,
-    Trajectory,
     moveit_parameters,
     moveit_problem,
-    scene_checker,
 )
 from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.robot import MotionConfig, PlanningFailed, Problem, scene_checker
+from grasp_pose_net.world import Scene, Trajectory
 
 CONFIG = MotionConfig(planning_time_s=2.0)
 ROBOT = "ur10_shadow"

@@ -6,17 +6,9 @@ import numpy as np
 import pytest
 from execution_scenes import MOTION, NEVER, Recorder, box, pickup
 
-from grasp_pose_net.execution import (
-    ExecutionFailed,
-    OmplPlanner,
-    PickupConfig,
-    PlanningFailed,
-    Problem,
-    Recovery,
-    Scene,
-    check_limits,
-    without_clearance,
-)
+from grasp_pose_net.execution import OmplPlanner, PickupConfig, Recovery, check_limits, without_clearance
+from grasp_pose_net.robot import ExecutionFailed, PlanningFailed, Problem
+from grasp_pose_net.world import Scene
 
 
 @pytest.fixture

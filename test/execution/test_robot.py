@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from grasp_pose_net.exceptions import ConfigError, PlanningError
-from grasp_pose_net.execution import RobotModel
 from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.robot import RobotModel
 
 
 def random_configuration(robot, rng):

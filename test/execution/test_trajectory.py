@@ -5,14 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grasp_pose_net.execution import (
-    MotionLimits,
-    PlanningFailed,
-    Problem,
-    along_path,
-    check_limits,
-    smooth_move,
-)
+from grasp_pose_net.execution import along_path, check_limits, smooth_move
+from grasp_pose_net.robot import MotionLimits, PlanningFailed, Problem
 
 NAMES = ("a", "b", "c")
 LIMITS = MotionLimits(np.full(3, -2.0), np.full(3, 2.0), np.array([1.0, 2.0, 3.0]), np.array([3.0, 4.0, 5.0]))

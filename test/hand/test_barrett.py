@@ -13,8 +13,9 @@ import trimesh
 from grasp_pose_net.hand import Hand, Kinematics, LinkPoints
 from grasp_pose_net.hand.primitives import exposed_points, signed_distance
 from grasp_pose_net.models import hand_file
-from grasp_pose_net.refinement import Energy, Plane, evaluate
+from grasp_pose_net.refinement import Energy, evaluate
 from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.world import HalfSpace
 
 AT_ORIGIN = [0.0, 0, 0, 1, 0, 0, 0]
 SPREADS = np.radians([0, 30, 90, 150, 180])
@@ -118,7 +119,7 @@ def test_the_kernels_gradient_through_couplings(hand: Hand, rng: np.random.Gener
     """Central differences of the energy along all four joints, each of which turns more than one."""
     box = SignedDistanceField.from_mesh(trimesh.creation.box((0.08, 0.06, 0.1)), 64)
     energy = Energy(normal=0.5, clearance_m=0.003, penetration=(1e3, 1e3), self_penetration=(1e3, 1e3))
-    plane = Plane((0.0, 0.0, 1.0), -0.06)
+    plane = HalfSpace((0.0, 0.0, 1.0), -0.06)
     x = random_x(hand, 24, rng)
     x[:, :3] *= 0.5
     x[:, 7:] = np.clip(x[:, 7:], hand.lower + 1e-3, hand.upper - 1e-3)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from grasp_pose_net.geometry import split_transform, transform_points
 from grasp_pose_net.hand import Hand, Kinematics, LinkPoints
+from grasp_pose_net.world import split_transform, transform_points
 
 PALM_AT_ORIGIN = [0.0, 0, 0, 1, 0, 0, 0]
 

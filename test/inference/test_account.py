@@ -7,21 +7,20 @@ from dataclasses import fields
 
 import pytest
 
-from grasp_pose_net.execution.grasp_motion import PROGRESS
-from grasp_pose_net.execution.problems import Problem
-from grasp_pose_net.inference import (
-    OBJECTIVES,
+from grasp_pose_net.planning import (
+    ADVICE,
     Account,
     NoGraspFound,
-    ObjectiveConfig,
     Plan,
     rejection_text,
     rejections,
     seconds_text,
+    stage_of,
     stage_seconds,
 )
-from grasp_pose_net.inference.failure import ADVICE, stage_of
-from grasp_pose_net.refinement import Refinement, paper_objective
+from grasp_pose_net.refinement import OBJECTIVES, ObjectiveConfig, Refinement, paper_objective
+from grasp_pose_net.robot.grasp_motion import PROGRESS
+from grasp_pose_net.robot.problems import Problem
 
 SECONDS = {"forward": 0.063, "refinement": 0.211}
 

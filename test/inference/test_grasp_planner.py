@@ -10,22 +10,15 @@ import torch
 import trimesh
 
 from grasp_pose_net.exceptions import CheckpointError
-from grasp_pose_net.geometry import make_transform, rotation_from_quat
-from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.inference import (
-    GraspPlanner,
-    NetworkProposer,
-    NoGraspFound,
-    PlannerConfig,
-    SampledProposer,
-    find_approaches,
-    retry_rotations,
-)
+from grasp_pose_net.hand import Hand, Kinematics, rotation_from_quat
+from grasp_pose_net.inference import NetworkProposer, SampledProposer, retry_rotations
 from grasp_pose_net.inference.proposal import make_proposer
 from grasp_pose_net.models import share_dir
+from grasp_pose_net.planning import GraspPlanner, NoGraspFound, PlannerConfig
+from grasp_pose_net.planning.approach import find_approaches
 from grasp_pose_net.quality import penetration
-from grasp_pose_net.refinement import Box, Plane
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
+from grasp_pose_net.world import Box, HalfSpace, Part, make_transform
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +75,7 @@ def test_grasps_are_ranked_free_and_above_the_table(
     hand: Hand, planner: GraspPlanner, can: trimesh.Trimesh
 ) -> None:
     field, floor = SignedDistanceField.from_mesh(can, 64), float(can.bounds[0, 2])
-    plan = planner.plan(field, plane=Plane((0.0, 0.0, 1.0), floor))
+    plan = planner.plan(field, plane=HalfSpace((0.0, 0.0, 1.0), floor))
     assert plan.grasps, plan.summary()
     worst = [grasp.worst_epsilon for grasp in plan.grasps]
     assert worst == sorted(worst, reverse=True)
@@ -100,7 +93,7 @@ def test_hands_from_below_are_not_asked_for(hand: Hand, planner: GraspPlanner) -
     """Over a support the palms of the raw candidates look down far more often than up."""
     field = SignedDistanceField.from_mesh(load_mesh(share_dir() / "models" / "objects" / "mug.ply"), 64)
     palms = []
-    for plane in (None, Plane((0.0, 0.0, 1.0), -1.0)):
+    for plane in (None, HalfSpace((0.0, 0.0, 1.0), -1.0)):
         x = NetworkProposer(hand, "shadow_compact")(field, planner._best_rotations(plane))
         palms.append((rotation_from_quat(torch.as_tensor(x[:, 3:7])).numpy() @ hand.palm_normal)[:, 2])
     assert (palms[1] > 0.3).mean() < 0.1 < (palms[0] > 0.3).mean()
@@ -144,7 +137,7 @@ def test_approach_finds_the_open_side(hand: Hand) -> None:
     assert ways.clearance_m[0] > 0.0
     np.testing.assert_allclose(np.linalg.norm(ways.directions, axis=1), 1.0)
     # a floor just behind the back of the hand stops every way in
-    floor = Plane(tuple(hand.palm_normal), float(hand.palm_normal @ x[:3]) - 0.03)
+    floor = HalfSpace(tuple(hand.palm_normal), float(hand.palm_normal @ x[:3]) - 0.03)
     blocked = find_approaches(hand, box, x[None], hand.open_joints[None], 0.1, floor)
     assert blocked.clearance_m[0] < ways.clearance_m[0]
 
@@ -155,10 +148,10 @@ def test_a_hand_over_a_support_may_come_straight_down(hand: Hand) -> None:
     x = np.concatenate([[0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], hand.open_joints])
     x[:3] = -hand.grasp_centre - 0.04 * hand.palm_normal
     down = np.cross(hand.palm_normal, hand.finger_axis)  # to one side of the hand
-    floor = Plane(tuple(-down), -0.2)
-    wall = Box(make_transform(x[:3] - 0.16 * hand.palm_normal), (0.1, 0.1, 0.1))
-    behind = Box(make_transform(x[:3] - 0.36 * hand.finger_axis), (0.1, 0.1, 0.1))
-    corner = Box(make_transform(x[:3] - 0.2 * (hand.palm_normal + hand.finger_axis)), (0.1, 0.1, 0.1))
+    floor = HalfSpace(tuple(-down), -0.2)
+    wall = Part(Box((0.1, 0.1, 0.1)), make_transform(x[:3] - 0.16 * hand.palm_normal))
+    behind = Part(Box((0.1, 0.1, 0.1)), make_transform(x[:3] - 0.36 * hand.finger_axis))
+    corner = Part(Box((0.1, 0.1, 0.1)), make_transform(x[:3] - 0.2 * (hand.palm_normal + hand.finger_axis)))
     ways = find_approaches(
         hand, box, x[None], hand.open_joints[None], 0.1, floor, obstacles=(wall, behind, corner)
     )
@@ -186,7 +179,7 @@ def test_sampled_candidates_stay_above_the_support(any_hand: Hand, can: trimesh.
     field, floor = SignedDistanceField.from_mesh(can, 64), float(can.bounds[0, 2])
     kinematics = Kinematics(any_hand, torch.float64)
     lowest = []
-    for plane in (None, Plane((0.0, 0.0, 1.0), floor)):
+    for plane in (None, HalfSpace((0.0, 0.0, 1.0), floor)):
         rng = np.random.default_rng(0)
         x = SampledProposer(any_hand)(field, retry_rotations(40), rng=rng, plane=plane)
         lowest.append(kinematics.points(torch.tensor(x), any_hand.spheres)[..., 2].amin(1).median())
@@ -196,10 +189,10 @@ def test_sampled_candidates_stay_above_the_support(any_hand: Hand, can: trimesh.
 def test_any_hand_has_grasps_without_a_network(any_hand: Hand, can: trimesh.Trimesh) -> None:
     field, floor = SignedDistanceField.from_mesh(can, 64), float(can.bounds[0, 2])
     planner = GraspPlanner(any_hand, PlannerConfig(network="sampled"))
-    plan = planner.plan(field, plane=Plane((0.0, 0.0, 1.0), floor))
+    plan = planner.plan(field, plane=HalfSpace((0.0, 0.0, 1.0), floor))
     assert plan.grasps, plan.summary()
     assert plan.grasps[0].epsilon > 0.1
-    again = planner.plan(field, plane=Plane((0.0, 0.0, 1.0), floor))
+    again = planner.plan(field, plane=HalfSpace((0.0, 0.0, 1.0), floor))
     np.testing.assert_array_equal(plan.grasps[0].x, again.grasps[0].x)
 
 
@@ -225,14 +218,14 @@ def test_the_hands_own_network_is_taken_where_there_is_one(hand: Hand) -> None:
 
 def test_neighbours_are_in_the_way(hand: Hand, planner: GraspPlanner, can: trimesh.Trimesh) -> None:
     """With boxes on all sides but above, what is offered keeps clear of them, and what does not is counted."""
-    field, floor = SignedDistanceField.from_mesh(can, 64), Plane((0.0, 0.0, 1.0), float(can.bounds[0, 2]))
+    field, floor = SignedDistanceField.from_mesh(can, 64), HalfSpace((0.0, 0.0, 1.0), float(can.bounds[0, 2]))
     size, reach = (0.06, 0.5, float(np.ptp(can.bounds[:, 2]))), float(can.bounds[1, 0]) + 0.02
     walls = []
     for angle in np.arange(4) * np.pi / 2:
         pose = np.eye(4)
         pose[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
         pose[:3, 3] = pose[:3, :3] @ (reach + 0.03, 0.0, 0.0)
-        walls.append(Box(pose, size))
+        walls.append(Part(Box(size), pose))
     plan = planner.plan(field, plane=floor, obstacles=tuple(walls))
     lost = plan.rejected["hits a neighbour"] + plan.rejected["no free approach"]
     assert lost > 0
@@ -258,7 +251,7 @@ def test_a_wall_on_the_way_in_is_no_way_in(hand: Hand) -> None:
     free = find_approaches(hand, box, x[None], hand.open_joints[None], 0.1)
     behind = np.eye(4)
     behind[:3, 3] = x[:3] - 0.1 * hand.palm_normal + 0.5 * 0.1 * hand.finger_axis
-    wall = Box(behind, (0.3, 0.3, 0.3))
+    wall = Part(Box((0.3, 0.3, 0.3)), behind)
     blocked = find_approaches(hand, box, x[None], hand.open_joints[None], 0.1, None, (wall,))
     assert free.clearance_m[0] > 0.0 > blocked.clearance_m[0]
 

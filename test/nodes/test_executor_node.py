@@ -35,19 +35,19 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from grasp_pose_net.execution import RobotModel
-from grasp_pose_net.geometry import inverse_transform
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.nodes.executor import ExecutorNode
-from grasp_pose_net.nodes.messages import (
+from grasp_pose_net.nodes.messages.basics import (
     box_object,
     duration_seconds,
     mesh_object,
     pose_stamped,
     time_message,
 )
-from grasp_pose_net.nodes.qos import LATCHED
-from grasp_pose_net.nodes.runtime import spinning
+from grasp_pose_net.nodes.support.qos import LATCHED
+from grasp_pose_net.nodes.support.runtime import spinning
+from grasp_pose_net.robot import RobotModel
+from grasp_pose_net.world import inverse_transform
 
 pytestmark = pytest.mark.ros
 

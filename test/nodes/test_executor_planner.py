@@ -11,9 +11,10 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 import rclpy
 
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.execution import MotionConfig, OmplPlanner
+from grasp_pose_net.execution import OmplPlanner
 from grasp_pose_net.nodes import moveit_start
 from grasp_pose_net.nodes.executor import ExecutorNode
+from grasp_pose_net.robot import MotionConfig
 
 pytestmark = pytest.mark.ros
 

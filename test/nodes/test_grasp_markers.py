@@ -9,12 +9,12 @@ from builtin_interfaces.msg import Time
 from marker_picture import draw
 from visualization_msgs.msg import Marker
 
-from grasp_pose_net.geometry import make_transform
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.nodes.grasp_markers import grasp_markers
-from grasp_pose_net.nodes.grasp_messages import candidate_message
-from grasp_pose_net.nodes.scene import Target
+from grasp_pose_net.nodes.messages.grasp_markers import grasp_markers
+from grasp_pose_net.nodes.messages.grasps import candidate_message
+from grasp_pose_net.nodes.support.object_scene import Target
 from grasp_pose_net.shapes import RUN_TIME_RESOLUTION, SignedDistanceField
+from grasp_pose_net.world import make_transform
 
 pytestmark = pytest.mark.ros
 

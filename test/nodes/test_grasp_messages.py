@@ -8,12 +8,12 @@ import trimesh
 from builtin_interfaces.msg import Time
 
 from grasp_pose_net.exceptions import MeshError
-from grasp_pose_net.geometry import make_transform
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import PlannedGrasp, PlannerConfig
 from grasp_pose_net.nodes import grasp_messages as gm
 from grasp_pose_net.nodes import messages as m
-from grasp_pose_net.nodes.scene import target_from_message
+from grasp_pose_net.nodes.support.object_scene import target_from_message
+from grasp_pose_net.planning import PlannedGrasp, PlannerConfig
+from grasp_pose_net.world import make_transform
 
 pytestmark = pytest.mark.ros
 

@@ -12,11 +12,11 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 
 from moveit_msgs.msg import CollisionObject
 
-from grasp_pose_net.execution import PlanningFailed, Scene, SceneObject, Trajectory
-from grasp_pose_net.geometry import make_transform
 from grasp_pose_net.nodes import moveit_messages
-from grasp_pose_net.nodes.messages import transform_from_pose
-from grasp_pose_net.nodes.motion_messages import scene_from_messages
+from grasp_pose_net.nodes.messages.basics import transform_from_pose
+from grasp_pose_net.nodes.messages.motion import scene_from_messages
+from grasp_pose_net.robot import PlanningFailed
+from grasp_pose_net.world import Scene, SceneObject, Trajectory, make_transform
 
 pytestmark = pytest.mark.ros
 

@@ -18,7 +18,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.nodes.parameters import declare, specs
+from grasp_pose_net.nodes.support.parameters import declare, specs
 
 pytestmark = pytest.mark.ros
 

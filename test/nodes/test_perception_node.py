@@ -19,7 +19,8 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
-from grasp_pose_net.nodes.cloud_messages import (
+from grasp_pose_net.nodes.messages.basics import boxes_and_meshes
+from grasp_pose_net.nodes.messages.clouds import (
     camera_info_message,
     coloured_cloud_message,
     depth_image_message,
@@ -27,11 +28,10 @@ from grasp_pose_net.nodes.cloud_messages import (
     points_from_depth,
     xyz_cloud_message,
 )
-from grasp_pose_net.nodes.messages import boxes_and_meshes
 from grasp_pose_net.nodes.perception import PerceptionNode, PerceptionParameters
-from grasp_pose_net.nodes.qos import CLOUD, LATCHED, SENSOR
-from grasp_pose_net.nodes.runtime import spinning
-from grasp_pose_net.nodes.transforms import TransformBroadcaster
+from grasp_pose_net.nodes.support.qos import CLOUD, LATCHED, SENSOR
+from grasp_pose_net.nodes.support.runtime import spinning
+from grasp_pose_net.nodes.support.transforms import TransformBroadcaster
 
 pytestmark = pytest.mark.ros
 TIMEOUT_S = 3.0

@@ -15,17 +15,16 @@ from builtin_interfaces.msg import Time
 from moveit_msgs.msg import MoveItErrorCodes
 
 from grasp_pose_net.exceptions import PlanningError
-from grasp_pose_net.execution import MotionConfig, PickGrasp, RobotModel, Scene
-from grasp_pose_net.execution.reach import Reach
-from grasp_pose_net.geometry import make_transform
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference import NoGraspFound, Plan, PlannedGrasp, PlannerConfig
 from grasp_pose_net.models import robot_srdf, robot_urdf
-from grasp_pose_net.nodes.grasp_messages import grasp_message
 from grasp_pose_net.nodes.inference import error_code
-from grasp_pose_net.nodes.messages import box_object, mesh_object
-from grasp_pose_net.nodes.motion_messages import pick_grasp
-from grasp_pose_net.nodes.planning_scene import MessageScenes
+from grasp_pose_net.nodes.messages.basics import box_object, mesh_object
+from grasp_pose_net.nodes.messages.grasps import grasp_message
+from grasp_pose_net.nodes.messages.motion import pick_grasp
+from grasp_pose_net.nodes.messages.scene import MessageScenes
+from grasp_pose_net.planning import NoGraspFound, Plan, PlannedGrasp, PlannerConfig, Reach
+from grasp_pose_net.robot import Grasp, MotionConfig, RobotModel
+from grasp_pose_net.world import Scene, make_transform
 
 pytestmark = pytest.mark.ros
 
@@ -50,7 +49,7 @@ def test_a_grasp_is_the_same_for_the_arm_with_and_without_messages() -> None:
     )
     through = pick_grasp(message, Scene(), robot.tip, robot.hand.names)
     direct = Reach(robot, hand, MotionConfig(), config).pick_grasp(grasp, T_WORLD_OBJECT, "can/0")
-    for field in fields(PickGrasp):
+    for field in fields(Grasp):
         got, expected = getattr(direct, field.name), getattr(through, field.name)
         if isinstance(expected, str):
             assert got == expected

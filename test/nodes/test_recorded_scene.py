@@ -22,11 +22,11 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
-from grasp_pose_net.geometry import transform_points
-from grasp_pose_net.nodes.messages import boxes_and_meshes
+from grasp_pose_net.nodes.messages.basics import boxes_and_meshes
 from grasp_pose_net.nodes.perception import PerceptionNode
-from grasp_pose_net.nodes.qos import LATCHED
-from grasp_pose_net.nodes.runtime import spinning
+from grasp_pose_net.nodes.support.qos import LATCHED
+from grasp_pose_net.nodes.support.runtime import spinning
+from grasp_pose_net.world import transform_points
 
 pytestmark = pytest.mark.ros
 FOLDER = Path(__file__).parents[1] / "data" / "tabletop"

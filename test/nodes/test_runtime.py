@@ -14,13 +14,13 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from std_msgs.msg import Float64
 
-from grasp_pose_net.nodes.runtime import spinning
+from grasp_pose_net.nodes.support.runtime import spinning
 
 COUNT = 300
 NODE = """
 import gc
 from rclpy.node import Node
-from grasp_pose_net.nodes.runtime import run
+from grasp_pose_net.nodes.support.runtime import run
 
 class Counting(Node):
     def __init__(self):

@@ -30,10 +30,10 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from grasp_pose_net.models import config_file
-from grasp_pose_net.nodes.messages import duration_message, stamp_seconds, time_message
-from grasp_pose_net.nodes.qos import SENSOR
-from grasp_pose_net.nodes.runtime import spinning
-from grasp_pose_net.nodes.transforms import TransformBuffer
+from grasp_pose_net.nodes.messages.basics import duration_message, stamp_seconds, time_message
+from grasp_pose_net.nodes.support.qos import SENSOR
+from grasp_pose_net.nodes.support.runtime import spinning
+from grasp_pose_net.nodes.support.transforms import TransformBuffer
 from grasp_pose_net.simulation.robot_files import named_state
 from grasp_pose_net.simulation.world import WorldConfig
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import trimesh
 
-from grasp_pose_net.geometry import make_transform
 from grasp_pose_net.perception import Identities, PerceivedObject, PerceptionConfig, Table, View
 from grasp_pose_net.perception.matching import together
 from grasp_pose_net.perception.obstacles import Obstacle, may_be_several, why_not
 from grasp_pose_net.perception.views import Surface, limited
+from grasp_pose_net.world import make_transform
 
 CONFIG = PerceptionConfig(workspace_min=(-0.5, -0.5, -0.1), workspace_max=(0.5, 0.5, 0.6))
 TABLE = Table(np.eye(4), np.array([0.8, 0.8, 0.04]))

@@ -11,8 +11,8 @@ import trimesh
 import yaml
 
 from grasp_pose_net.exceptions import PerceptionError
-from grasp_pose_net.geometry import split_transform, transform_points
 from grasp_pose_net.perception import occupied_cells, perceive_files, report
+from grasp_pose_net.world import split_transform, transform_points
 
 CLOUDS = Path(os.environ.get("GRASP_POSE_NET_CLOUDS", Path(__file__).parents[2].parent / "shared" / "clouds"))
 needs_clouds = pytest.mark.skipif(

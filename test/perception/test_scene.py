@@ -100,7 +100,7 @@ def test_wrong_calibration_is_corrected(scan, put, cup, config, inside, monkeypa
         scenes = [perceive(moved, config), perceive(moved, trusting)]
         with monkeypatch.context() as patch:
             patch.setattr(
-                "grasp_pose_net.perception.scene.slides", lambda parts, _: [np.eye(4) for _ in parts]
+                "grasp_pose_net.perception.perceive.slides", lambda parts, _: [np.eye(4) for _ in parts]
             )
             scenes.append(perceive(moved, config))
         overlaps.append([overlap(inside, scene.objects[0], true) for scene in scenes])

@@ -7,9 +7,9 @@ import pytest
 import trimesh
 
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.refinement import Plane
+from grasp_pose_net.inference import draw_starts
 from grasp_pose_net.shapes import SignedDistanceField
-from grasp_pose_net.synthesis import draw_starts
+from grasp_pose_net.world import HalfSpace
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +29,9 @@ def field(can: trimesh.Trimesh) -> SignedDistanceField:
 
 
 @pytest.fixture(scope="session")
-def table() -> Plane:
+def table() -> HalfSpace:
     """The can stands on it."""
-    return Plane((0.0, 0.0, 1.0), -0.06)
+    return HalfSpace((0.0, 0.0, 1.0), -0.06)
 
 
 @pytest.fixture(scope="session")

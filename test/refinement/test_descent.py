@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grasp_pose_net.refinement import Box, Descent, Energy, descend, evaluate
+from grasp_pose_net.refinement import Descent, Energy, descend, evaluate
+from grasp_pose_net.world import Box, Part
 
 SHORT = Descent(iterations=40, noise=0.02)
 
@@ -57,7 +58,7 @@ def test_strong_anchor_holds_a_candidate(hand, field, starts):
 def test_descent_keeps_out_of_boxes(hand, field, starts):
     T_object_box = np.eye(4)
     T_object_box[:3, 3] = 0.0, 0.09, 0.0
-    wall = (Box(T_object_box, (0.3, 0.08, 0.3)),)
+    wall = (Part(Box((0.3, 0.08, 0.3)), T_object_box),)
     near = starts[evaluate(hand, field, starts, Energy(), obstacles=wall).depths[:, 3] > 0.005]
     assert len(near) > 0
     depth = descend(hand, field, near, Descent(iterations=200), obstacles=wall).depths[:, 3]

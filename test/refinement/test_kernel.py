@@ -8,9 +8,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.hand import Kinematics
-from grasp_pose_net.refinement import Box, Energy, Plane, contact_jacobian, evaluate, kernel
+from grasp_pose_net.refinement import Energy, contact_jacobian, evaluate, kernel
 from grasp_pose_net.refinement.arrays import hand_arrays, scene
 from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.world import Box, HalfSpace, Part
 
 SILENT = {"contact": 0.0, "normal": 0.0, "penetration": (0.0, 0.0), "self_penetration": (0.0, 0.0)}
 
@@ -61,7 +62,7 @@ def energies(hand, field, x, weights, plane, boxes, start):
 def test_gradient_matches_central_differences(hand, field, poses, terms):
     zero = dict.fromkeys(kernel.Weights._fields, 0.0) | {"reach": 0.02}
     weights = kernel.Weights(**(zero | terms))
-    plane, boxes = Plane((0.0, 0.6, 0.8), -0.05), (Box(np.eye(4), (0.2, 0.03, 0.2)),)
+    plane, boxes = HalfSpace((0.0, 0.6, 0.8), -0.05), (Part(Box((0.2, 0.03, 0.2)), np.eye(4)),)
     start = moved(hand, poses, np.full(24, 0.1))
     _, gradient = energies(hand, field, poses, weights, plane, boxes, start)
     numeric, step = np.empty_like(gradient), 1e-8
@@ -118,7 +119,7 @@ def test_distance_matches_torch_field_inside_and_outside_the_cube(hand, field):
 
 
 def test_depths_match_spheres_tested_one_by_one(hand, field, poses):
-    depths = evaluate(hand, field, poses, Energy(**SILENT), plane=Plane((0.0, 0.0, 1.0), -0.06)).depths
+    depths = evaluate(hand, field, poses, Energy(**SILENT), plane=HalfSpace((0.0, 0.0, 1.0), -0.06)).depths
     centres = Kinematics(hand, torch.float64).points(torch.tensor(poses), hand.spheres)
     radius = hand.spheres.radius
     inside = (radius - field.distance(centres).numpy()).max(1)
@@ -137,7 +138,9 @@ def test_box_distance_has_known_values():
     turned[:3, :3] = Rotation.from_euler("z", 90, degrees=True).as_matrix()
     turned[:3, 3] = 1.0, 0.0, 0.0
     data = scene(
-        SignedDistanceField(np.ones((4, 4, 4)), np.zeros(3), 1.0, 1.0), None, (Box(turned, (2.0, 4.0, 6.0)),)
+        SignedDistanceField(np.ones((4, 4, 4)), np.zeros(3), 1.0, 1.0),
+        None,
+        (Part(Box((2.0, 4.0, 6.0)), turned),),
     )
     box = data.boxes[0]  # spans x from -1 to 3, y from -1 to 1, z from -3 to 3
     np.testing.assert_allclose(kernel.box_distance(box, 4.0, 0.5, 0.0), (1.0, 1.0, 0.0, 0.0), atol=1e-12)

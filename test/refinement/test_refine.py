@@ -7,21 +7,12 @@ import pytest
 import torch
 
 from grasp_pose_net.hand import Kinematics
+from grasp_pose_net.inference import draw_starts
+from grasp_pose_net.planning import refine_and_rank, warm_up
 from grasp_pose_net.quality import contacts, hand_penetration, penetration
-from grasp_pose_net.refinement import (
-    Box,
-    Descent,
-    Plane,
-    Refinement,
-    contact_jacobian,
-    paper_objective,
-    postures,
-    refine,
-    refine_and_rank,
-    warm_up,
-)
+from grasp_pose_net.refinement import Descent, Refinement, contact_jacobian, paper_objective, postures, refine
 from grasp_pose_net.refinement.refine import surface_depth
-from grasp_pose_net.synthesis import draw_starts
+from grasp_pose_net.world import Box, HalfSpace, Part
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +58,7 @@ def test_hand_and_forearm_stay_above_the_table(hand, refined, table):
 
 def test_says_where_it_did_not_converge(hand, field, starts):
     # Inside a box on all sides nothing can be free.
-    result = refine(hand, field, starts[:4], obstacles=(Box(np.eye(4), (2.0, 2.0, 2.0)),))
+    result = refine(hand, field, starts[:4], obstacles=(Part(Box((2.0, 2.0, 2.0)), np.eye(4)),))
     assert not result.ok.any()
     assert (result.obstacle_m > 0.5).all()
 
@@ -94,7 +85,7 @@ def test_ranking_is_by_epsilon_and_counts_what_is_lost(hand, field, starts, tabl
     assert len(ranked.x) >= 8
     assert (np.diff(ranked.epsilon) <= 0).all() and ranked.epsilon[0] > 0.1
     assert len(ranked.index) + sum(ranked.rejected.values()) == len(starts)
-    lost = refine_and_rank(hand, field, starts[:3], obstacles=(Box(np.eye(4), (2.0, 2.0, 2.0)),))
+    lost = refine_and_rank(hand, field, starts[:3], obstacles=(Part(Box((2.0, 2.0, 2.0)), np.eye(4)),))
     assert len(lost.x) == 0 and lost.rejected["hits a neighbour"] == 3
 
 
@@ -118,7 +109,7 @@ def test_pregrasp_does_not_open_into_the_table(hand, field, refined):
         opened = np.concatenate([x[:, :7], postures(hand, field, x, plane)[0]], axis=1)
         return np.maximum(before - contact_jacobian(hand, field, opened)[0][..., 1], 0).mean()
 
-    at_every_contact = Plane((0.0, 1.0, 0.0), 1.0)  # no contact has room towards -y
+    at_every_contact = HalfSpace((0.0, 1.0, 0.0), 1.0)  # no contact has room towards -y
     assert lowered(at_every_contact) < 0.6 * lowered(None)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from grasp_pose_net.geometry import make_transform, rotation_from_quat
+from grasp_pose_net.hand import rotation_from_quat
 from grasp_pose_net.shapes import paper_rotations, random_rotations, rotate_pose
+from grasp_pose_net.world import make_transform
 
 
 def poses(count: int) -> torch.Tensor:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from grasp_pose_net.geometry import inverse_transform, transform_points
 from grasp_pose_net.simulation.cameras import CameraConfig, camera_ring, depth_to_cloud, miscalibrated, rays
 from grasp_pose_net.simulation.render import SceneRenderer
+from grasp_pose_net.world import inverse_transform, transform_points
 
 CAMERAS = CameraConfig()
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from grasp_pose_net.simulation.controller import Goal, ResultCode, TrajectoryController
-from grasp_pose_net.simulation.trajectory import JointLimits, Trajectory
+from grasp_pose_net.simulation.interpolation import JointLimits, Trajectory
 
 LIMITS = JointLimits(np.array([-1.0, -1.0]), np.array([1.0, 1.0]), np.array([2.0, 2.0]))
 ANY = np.full(2, np.inf)

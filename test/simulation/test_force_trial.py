@@ -6,12 +6,12 @@ import mujoco
 import numpy as np
 import pytest
 
-from grasp_pose_net.geometry import inverse_transform, make_transform
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.models import share_dir
 from grasp_pose_net.refinement import postures
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
 from grasp_pose_net.simulation.force_trial import DIRECTIONS, ForceTrial, ForceTrialConfig, ForceValidator
+from grasp_pose_net.world import inverse_transform, make_transform
 
 pytestmark = pytest.mark.sim
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grasp_pose_net.simulation.trajectory import JointLimits, Trajectory, trajectory_problem
+from grasp_pose_net.simulation.interpolation import JointLimits, Trajectory, trajectory_problem
 
 NAMES = ("a", "b")
 LIMITS = JointLimits(np.array([-1.0, -1.0]), np.array([1.0, 1.0]), np.array([2.0, 2.0]))

@@ -141,6 +141,6 @@ def test_unknown_joints_are_named(sim):
 
 
 def sim_config():
-    from grasp_pose_net.simulation.scene import SceneConfig
+    from grasp_pose_net.simulation.model import SceneConfig
 
     return SceneConfig()

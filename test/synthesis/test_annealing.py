@@ -7,10 +7,12 @@ import pytest
 import trimesh
 
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.refinement import Energy, Plane, evaluate
+from grasp_pose_net.inference import draw_starts
+from grasp_pose_net.refinement import Energy, evaluate
 from grasp_pose_net.shapes import SignedDistanceField
-from grasp_pose_net.synthesis import Annealing, anneal, draw_starts
+from grasp_pose_net.synthesis import Annealing, anneal
 from grasp_pose_net.synthesis.annealing import _closeness, _ingber, _remember
+from grasp_pose_net.world import HalfSpace
 
 SHORT = Annealing(iterations=400)
 
@@ -36,7 +38,7 @@ def starts(hand, can, field):
 
 
 def test_states_are_free_of_collision_and_above_the_plane(hand, field, starts):
-    plane = Plane((0.0, 0.0, 1.0), -0.06)
+    plane = HalfSpace((0.0, 0.0, 1.0), -0.06)
     states, cost = anneal(hand, field, starts, SHORT, plane=plane)
     x = states[np.isfinite(cost)]
     assert len(x) > 20

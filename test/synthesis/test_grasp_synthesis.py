@@ -11,11 +11,12 @@ import trimesh
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.inference import draw_starts
 from grasp_pose_net.quality import contacts, epsilon, penetration
 from grasp_pose_net.refinement import Energy, descend, evaluate, postures
 from grasp_pose_net.shapes import SignedDistanceField
-from grasp_pose_net.synthesis import Starts, Synthesis, draw_starts, grasp_distance, stable_planes, synthesize
-from grasp_pose_net.synthesis.planner import contact_weights, propose
+from grasp_pose_net.synthesis import Starts, Synthesis, grasp_distance, stable_planes, synthesize
+from grasp_pose_net.synthesis.gradient import contact_weights, propose
 
 QUICK = Synthesis(
     descent=replace(Synthesis().descent, iterations=100), least_epsilon=0.02, weak_epsilon=0.02, table_poses=1

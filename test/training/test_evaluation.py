@@ -10,10 +10,11 @@ from made_objects import random_grasps
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.inference import draw_starts
+from grasp_pose_net.planning import refine_and_rank
 from grasp_pose_net.quality import epsilon_of, hand_penetration, penetration
-from grasp_pose_net.refinement import Refined, refine_and_rank
+from grasp_pose_net.refinement import Refined
 from grasp_pose_net.shapes import random_rotations, rotate_pose
-from grasp_pose_net.synthesis import draw_starts
 from grasp_pose_net.training import Objects, evaluation, make_batch
 from grasp_pose_net.training.evaluation import (
     PAPER_MEASURE,

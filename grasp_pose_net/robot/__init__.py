@@ -1,0 +1,26 @@
+"""An arm that carries a hand: model, limits, collision, inverse kinematics, and whether it can do a grasp."""
+
+from grasp_pose_net.robot.chain import Chain
+from grasp_pose_net.robot.collision import CollisionChecker, hand_checker, scene_checker
+from grasp_pose_net.robot.grasp_motion import ArmPath, GraspMotion
+from grasp_pose_net.robot.lines import line_poses
+from grasp_pose_net.robot.model import Group, RobotModel
+from grasp_pose_net.robot.motion import MotionConfig, MotionLimits
+from grasp_pose_net.robot.problems import ExecutionFailed, PlanningFailed, Problem
+
+__all__ = [
+    "ArmPath",
+    "Chain",
+    "CollisionChecker",
+    "ExecutionFailed",
+    "GraspMotion",
+    "Group",
+    "MotionConfig",
+    "MotionLimits",
+    "PlanningFailed",
+    "Problem",
+    "RobotModel",
+    "hand_checker",
+    "line_poses",
+    "scene_checker",
+]

@@ -1,0 +1,241 @@
+"""Is a configuration of the robot free of collisions with itself and its scene?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, singledispatch
+from typing import cast
+
+import coal
+import numpy as np
+import pinocchio as pin
+import trimesh
+
+from grasp_pose_net.robot.model import RobotModel
+from grasp_pose_net.world import (
+    Array,
+    Box,
+    Cone,
+    Cylinder,
+    HalfSpace,
+    Mesh,
+    Scene,
+    SceneObject,
+    Shape,
+    Sphere,
+    Voxels,
+    make_transform,
+)
+
+# two shapes, and the distance under which they collide [m]; negative: allowed depth
+Pair = tuple[int, int, float]
+
+# What stands for a shape of the scene: a solid for all; a mesh's surface for the hand and its hull for the others; a
+# surface for all.
+SOLID, SURFACE, HULL, SHELL = "solid", "surface", "hull", "shell"
+
+
+class CollisionChecker:
+    """Tests chosen pairs of shapes at any configuration; not for several threads at once."""
+
+    def __init__(
+        self,
+        robot: RobotModel,
+        geometry: pin.GeometryModel,
+        owners: Sequence[str],
+        pairs: Sequence[Pair],
+        carried: Mapping[int, tuple[Array, Array]] | None = None,
+    ) -> None:
+        """Prepare the pairs.
+
+        Args:
+            robot: the robot.
+            geometry: shapes of robot and scene; its own pairs are replaced.
+            owners: link or object of each shape.
+            pairs: what is tested.
+            carried: shapes of the attached object, with T_joint_link and T_object_shape (4, 4) each.
+        """
+        self._carried = dict(carried or {})
+        self._model, self._data = robot.model, robot.model.createData()
+        self._geometry, self._owners = geometry, tuple(owners)
+        geometry.removeAllCollisionPairs()
+        for a, b, _ in pairs:
+            geometry.addCollisionPair(pin.CollisionPair(a, b))
+        self._geometry_data: pin.GeometryData = geometry.createData()
+        for request, (_, _, margin) in zip(self._geometry_data.collisionRequests, pairs, strict=True):
+            request.security_margin = margin
+        # For some hundred pairs, comparing all bounding boxes is faster than keeping a tree of them.
+        self._manager = pin.BroadPhaseManager_NaiveCollisionManager(
+            self._model, geometry, self._geometry_data
+        )
+
+    def carry(self, T_link_object: Array) -> None:
+        """Hold the attached object at another pose (4, 4) in the link that carries it."""
+        for index, (T_joint_link, T_object_shape) in self._carried.items():
+            placement = pin.SE3(T_joint_link @ T_link_object @ T_object_shape)
+            self._geometry.geometryObjects[index].placement = placement
+
+    def free(self, configuration: Array) -> bool:
+        """True if nothing collides at a configuration (J,) [rad]."""
+        return not pin.computeCollisions(self._model, self._data, self._manager, configuration, True)
+
+    def collision(self, configuration: Array) -> tuple[str, str] | None:
+        """Names of two links or objects that collide at a configuration (J,) [rad], None if nothing does."""
+        if self.free(configuration):
+            return None
+        # the manager says that something collides, but not what
+        pin.computeCollisions(
+            self._model, self._data, self._geometry, self._geometry_data, configuration, False
+        )
+        results = self._geometry_data.collisionResults
+        for pair, result in zip(self._geometry.collisionPairs, results, strict=True):
+            if result.isCollision():
+                return self._owners[pair.first], self._owners[pair.second]
+        return None
+
+
+def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> CollisionChecker:
+    """Checker of the robot against itself and a scene.
+
+    The links of the hand are not tested against each other, since that does not change while the arm moves;
+    see :func:`hand_checker`. A mesh is its surface to the hand, which may reach into a bowl, and its convex
+    hull to the arm and to what the robot holds. Voxels are their surface to all.
+
+    Args:
+        robot: the robot.
+        scene: the objects, what may touch them, and what is attached.
+        clearance_m: distance that arm and forearm keep from the scene [m]; the hand has to come near.
+    """
+    geometry: pin.GeometryModel = robot.geometry.copy()
+    owners = list(robot.geometry_links)
+    pairs = [(a, b, 0.0) for a, b in robot.pairs if not (_in_hand(robot, a) and _in_hand(robot, b))]
+    carried: dict[int, tuple[Array, Array]] = {}
+    surfaces: set[int] = set()
+    for entry in scene.objects:
+        joint, T_joint_link, T_link_object = _carrier(robot, scene, entry)
+        margins = {owner: _margin(robot, scene, owner, entry.id, clearance_m) for owner in set(owners)}
+        for part in entry.parts:
+            for kind, shape in _geometry(part.shape):
+                place = pin.SE3(T_joint_link @ T_link_object @ part.T_object_shape)
+                new = geometry.addGeometryObject(
+                    pin.GeometryObject(f"scene/{len(owners)}", joint, place, shape)
+                )
+                if joint:
+                    carried[new] = (T_joint_link, part.T_object_shape)
+                pairs += [
+                    (other, new, margins[owner])
+                    for other, owner in enumerate(owners)
+                    if other not in surfaces and _fits(kind, owner in robot.hand_links, margins[owner])
+                ]
+                if kind in (SURFACE, SHELL):
+                    surfaces.add(new)
+                owners.append(entry.id)
+    return CollisionChecker(robot, geometry, owners, pairs, carried)
+
+
+def hand_checker(robot: RobotModel, depth_m: float = 0.0) -> CollisionChecker:
+    """Checker of the hand's links against each other; they may reach into each other by ``depth_m``."""
+    pairs = [(a, b, -depth_m) for a, b in robot.pairs if _in_hand(robot, a) and _in_hand(robot, b)]
+    return CollisionChecker(robot, robot.geometry.copy(), robot.geometry_links, pairs)
+
+
+def _in_hand(robot: RobotModel, geometry: int) -> bool:
+    return robot.geometry_links[geometry] in robot.hand_links
+
+
+def _margin(robot: RobotModel, scene: Scene, owner: str, name: str, clearance_m: float) -> float:
+    """Distance [m] under which a link or another object collides with object ``name``; -inf: not tested."""
+    held = scene.attached.id if scene.attached else None
+    if owner not in robot.geometry_links:
+        if held not in (owner, name) or owner == name:
+            return -np.inf  # two objects at rest
+        return -max(scene.allowed_depth(owner, name), scene.allowed_depth(name, owner))
+    if robot.parent_joint(owner)[0] == 0 and held != name:
+        return -np.inf  # a stand and a table at rest
+    if scene.attached and held == name and owner in scene.attached.touch_links:
+        return -np.inf
+    depth = scene.allowed_depth(owner, name)
+    return clearance_m if depth == 0.0 and owner not in robot.hand_links else -depth
+
+
+def _carrier(robot: RobotModel, scene: Scene, entry: SceneObject) -> tuple[int, Array, Array]:
+    """The joint that an object moves with (0: the world), T_joint_link and T_link_object."""
+    if scene.attached is None or scene.attached.id != entry.id:
+        return 0, np.eye(4), entry.T_world_object
+    return *robot.parent_joint(scene.attached.link), scene.attached.T_link_object
+
+
+def _fits(kind: str, in_hand: bool, margin: float) -> bool:
+    """Whether a shape of a kind is what a link has to keep ``margin`` from; depth in a surface is not defined."""
+    if margin == -np.inf:
+        return False
+    return {SOLID: True, HULL: not in_hand, SURFACE: in_hand and margin >= 0.0, SHELL: margin >= 0.0}[kind]
+
+
+@singledispatch
+def _geometry(shape: Shape) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
+    """Kind and geometry of what stands for a shape."""
+    raise TypeError(f"no collision geometry for a {type(shape).__name__}")
+
+
+@_geometry.register
+def _(shape: Box) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
+    return ((SOLID, coal.Box(*shape.size.tolist())),)
+
+
+@_geometry.register
+def _(shape: Sphere) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
+    return ((SOLID, coal.Sphere(shape.radius)),)
+
+
+@_geometry.register
+def _(shape: Cylinder) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
+    return ((SOLID, coal.Cylinder(shape.radius, shape.length)),)
+
+
+@_geometry.register
+def _(shape: Cone) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
+    return ((SOLID, coal.Cone(shape.radius, shape.length)),)
+
+
+@_geometry.register
+def _(shape: HalfSpace) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
+    return ((SOLID, coal.Halfspace(shape.normal.copy(), shape.offset)),)
+
+
+@_geometry.register
+def _(shape: Mesh) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
+    return ((SURFACE, _surface(shape.mesh)), (HULL, _hull(shape.mesh)))
+
+
+@_geometry.register
+def _(shape: Voxels) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
+    boxes = trimesh.util.concatenate(
+        [
+            trimesh.creation.box(np.full(3, size), make_transform(centre))
+            for centre, size in zip(shape.centres, shape.sizes, strict=True)
+        ]
+    )
+    return ((SHELL, _surface(cast(trimesh.Trimesh, boxes))),)
+
+
+# The checkers of a pick-up meet the same meshes, and shapes do not change.
+@lru_cache(maxsize=16)
+def _surface(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:
+    surface = coal.BVHModelOBBRSS()
+    surface.beginModel(len(mesh.faces), len(mesh.vertices))
+    surface.addVertices(np.asarray(mesh.vertices, float))
+    surface.addTriangles(np.asarray(mesh.faces, np.int64))
+    surface.endModel()
+    return surface
+
+
+@lru_cache(maxsize=16)
+def _hull(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:
+    hull = mesh.convex_hull
+    points, triangles = coal.StdVec_Vec3s(), coal.StdVec_Triangle()
+    for vertex in hull.vertices:
+        points.append(np.asarray(vertex, float))
+    for a, b, c in hull.faces.tolist():
+        triangles.append(coal.Triangle(a, b, c))
+    return coal.Convex(points, triangles)

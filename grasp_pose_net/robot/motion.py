@@ -1,0 +1,100 @@
+"""How fast and how carefully the robot moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from grasp_pose_net.robot.model import Group, RobotModel
+from grasp_pose_net.world import Array
+
+SAMPLE_S = 0.02  # between two samples of a motion
+
+
+@dataclass(frozen=True)
+class MotionLimits:
+    """What the joints (J,) may do: positions [rad], speeds [rad/s] and accelerations [rad/s²]."""
+
+    lower: Array
+    upper: Array
+    velocity: Array
+    acceleration: Array
+
+    def scaled(self, velocity_scale: float, acceleration_scale: float) -> MotionLimits:
+        """The same positions at a part of the speed and acceleration, both scales in (0, 1]."""
+        return replace(
+            self, velocity=velocity_scale * self.velocity, acceleration=acceleration_scale * self.acceleration
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionConfig:
+    """How fast and how carefully the robot moves."""
+
+    velocity_scale: float = field(
+        default=0.5, metadata={"doc": "part of the joints' top speed, of arm and hand", "range": (0.01, 1.0)}
+    )
+    acceleration_scale: float = field(
+        default=0.5,
+        metadata={"doc": "part of the joints' top acceleration, of arm and hand", "range": (0.01, 1.0)},
+    )
+    arm_acceleration_rad_s2: float = field(
+        default=4.0, metadata={"doc": "top acceleration of each arm joint [rad/s²]", "range": (0.1, 20.0)}
+    )
+    hand_acceleration_rad_s2: float = field(
+        default=40.0, metadata={"doc": "top acceleration of each hand joint [rad/s²]", "range": (1.0, 200.0)}
+    )
+    clearance_m: float = field(
+        default=0.01, metadata={"doc": "distance of arm and forearm from the scene [m]", "range": (0.0, 0.1)}
+    )
+    support_depth_m: float = field(
+        default=0.005,
+        metadata={
+            "doc": "how far fingers may seem to reach into the perceived table [m]",
+            "range": (0.0, 0.02),
+        },
+    )
+    hand_overlap_m: float = field(
+        default=0.005,
+        metadata={"doc": "how far the hand may reach into itself on the way in [m]", "range": (0.0, 0.02)},
+    )
+    planning_time_s: float = field(
+        default=3.0, metadata={"doc": "longest search for a path [s]", "range": (0.1, 60.0)}
+    )
+    line_step_m: float = field(
+        default=0.005,
+        metadata={"doc": "distance of the poses on a straight line [m]", "range": (0.001, 0.02)},
+    )
+    line_jump_rad: float = field(
+        default=0.1,
+        metadata={"doc": "most a joint may turn between two of those [rad]", "range": (0.01, 0.5)},
+    )
+    carry_rad_per_m: float = field(
+        default=6.0,
+        metadata={
+            "doc": "most that a joint of the arm that holds an object may have to turn for a metre of the tip, in any "
+            "direction; what is more is so near a singularity that the object cannot be carried on [rad/m]",
+            "range": (1.0, 1000.0),
+        },
+    )
+    seed: int = field(default=1, metadata={"doc": "seed of the path search", "range": (1, 2**31 - 1)})
+
+    def __post_init__(self) -> None:
+        """Check what ROS ranges do not, where the library is used without ROS."""
+        for name in ("velocity_scale", "acceleration_scale"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be above 0 and at most 1, got {getattr(self, name)}")
+
+    def arm_limits(self, robot: RobotModel) -> MotionLimits:
+        """Limits of the arm's joints, scaled."""
+        return self._limits(robot.arm, self.arm_acceleration_rad_s2)
+
+    def hand_limits(self, robot: RobotModel) -> MotionLimits:
+        """Limits of the hand's joints, scaled."""
+        return self._limits(robot.hand, self.hand_acceleration_rad_s2)
+
+    def _limits(self, group: Group, acceleration: float) -> MotionLimits:
+        accelerations = np.full(len(group.names), acceleration)
+        limits = MotionLimits(group.lower, group.upper, group.velocity, accelerations)
+        return limits.scaled(self.velocity_scale, self.acceleration_scale)

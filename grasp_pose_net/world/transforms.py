@@ -1,0 +1,75 @@
+"""Rigid transforms: ``p_a = T_a_b @ p_b``; quaternions are (w, x, y, z) everywhere but at the message border."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from trimesh import transformations
+
+from grasp_pose_net.exceptions import WorldError
+from grasp_pose_net.world.checks import finite
+
+Array = NDArray[np.float64]
+
+RIGID_TOLERANCE = 1e-4  # of the entries of RᵀR: what single precision and printed digits leave
+SHORTEST_QUATERNION = 1e-6
+
+
+def make_transform(position: ArrayLike, quat_wxyz: ArrayLike = (1.0, 0.0, 0.0, 0.0)) -> Array:
+    """Homogeneous transform from a position (3,) [m] and a quaternion (4,) of any length but zero.
+
+    Raises:
+        WorldError: a number is not finite, or the quaternion has no length.
+    """
+    position = finite(position, "position", (3,))
+    quat_wxyz = finite(quat_wxyz, "quaternion (w, x, y, z)", (4,))
+    if np.linalg.norm(quat_wxyz) < SHORTEST_QUATERNION:
+        raise WorldError(
+            f"quaternion (w, x, y, z) {tuple(quat_wxyz.tolist())} has no length: it is no rotation"
+        )
+    T_a_b: Array = transformations.quaternion_matrix(quat_wxyz / np.linalg.norm(quat_wxyz))
+    T_a_b[:3, 3] = position
+    return T_a_b
+
+
+def rigid_transform(T_a_b: ArrayLike, name: str = "transform") -> Array:
+    """A read-only copy (4, 4) of a transform that is finite and moves bodies without turning them inside out.
+
+    Raises:
+        WorldError: it is not (4, 4), not finite, or its upper left is no rotation; the text calls it ``name``.
+    """
+    T_a_b = finite(T_a_b, name, (4, 4))
+    rotation = T_a_b[:3, :3]
+    off = float(np.abs(rotation.T @ rotation - np.eye(3)).max())
+    if off > RIGID_TOLERANCE:
+        raise WorldError(
+            f"{name} is no rigid transform: its rotation scales or shears (RᵀR is off by {off:.2g})"
+        )
+    if np.linalg.det(rotation) < 0.0:
+        raise WorldError(f"{name} is no rigid transform: it mirrors")
+    if not np.array_equal(T_a_b[3], (0.0, 0.0, 0.0, 1.0)):
+        raise WorldError(
+            f"{name} is no rigid transform: its last row is {T_a_b[3].tolist()}; is it transposed?"
+        )
+    return T_a_b
+
+
+def split_transform(T_a_b: ArrayLike) -> tuple[Array, Array]:
+    """Position (3,) [m] and unit quaternion (4,) with w >= 0 of a homogeneous transform (4, 4)."""
+    T_a_b = np.asarray(T_a_b, float)
+    return T_a_b[:3, 3].copy(), transformations.quaternion_from_matrix(T_a_b)
+
+
+def inverse_transform(T_a_b: ArrayLike) -> Array:
+    """``T_b_a`` of a rigid transform (4, 4)."""
+    T_a_b = np.asarray(T_a_b, float)
+    T_b_a = np.eye(4)
+    T_b_a[:3, :3] = T_a_b[:3, :3].T
+    T_b_a[:3, 3] = -T_a_b[:3, :3].T @ T_a_b[:3, 3]
+    return T_b_a
+
+
+def transform_points(T_a_b: ArrayLike, points_b: ArrayLike) -> Array:
+    """Points (..., 3) [m] from frame b into frame a."""
+    T_a_b, points_b = np.asarray(T_a_b, float), np.asarray(points_b, float)
+    return points_b @ T_a_b[:3, :3].T + T_a_b[:3, 3]
