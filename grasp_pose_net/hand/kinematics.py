@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
 
-from grasp_pose_net.hand.points import LinkPoints
+from grasp_pose_net.hand.points import Contacts, LinkPoints
+from grasp_pose_net.hand.tree import KinematicTree
 
-if TYPE_CHECKING:
-    from grasp_pose_net.hand.hand import Hand
+
+class Articulated(Protocol):
+    """What kinematics needs of a hand, which knows it; that this does not know the hand keeps them apart."""
+
+    @property
+    def name(self) -> str:
+        """For what is said of a wrong pose vector."""
+
+    @property
+    def size(self) -> int:
+        """Length of the pose vector."""
+
+    @property
+    def tree(self) -> KinematicTree:
+        """Links and joints."""
+
+    @property
+    def contacts(self) -> Contacts:
+        """Points that may touch an object."""
 
 
 class Kinematics:
@@ -21,7 +39,7 @@ class Kinematics:
     """
 
     def __init__(
-        self, hand: Hand, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+        self, hand: Articulated, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
     ) -> None:
         """Copy the hand's tree into tensors."""
         tree = hand.tree
