@@ -8,8 +8,8 @@ from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutd
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from grasp_pose_net.bringup import NODES, NodeSpec, Start
 from grasp_pose_net.models import config_file, hand_names, robot_urdf
+from grasp_pose_net.system import NODES, NodeSpec, Start
 
 PACKAGE = "grasp_pose_net"
 YES_NO = ["true", "false"]

@@ -35,7 +35,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from grasp_pose_net.bringup import NODES, Runner, Start
+from grasp_pose_net.bringup import Runner
 from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
 from grasp_pose_net.models import robot_srdf, robot_urdf, share_dir
 from grasp_pose_net.nodes.messages.basics import (
@@ -56,6 +56,7 @@ from grasp_pose_net.provenance import commit, machine
 from grasp_pose_net.robot import RobotModel
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.model import SceneConfig
+from grasp_pose_net.system import NODES, Start
 from grasp_pose_net.world import Array, inverse_transform, make_transform
 
 STAGES = ("reach", "approach", "close", "lift")

@@ -20,17 +20,10 @@ from typing import Any
 import pytest
 import yaml
 
-from grasp_pose_net import bringup
-from grasp_pose_net.bringup import (
-    NODES,
-    NodeSpec,
-    Runner,
-    Start,
-    describe_status,
-    free_domain,
-    prepare_environment,
-)
+from grasp_pose_net import bringup, system
+from grasp_pose_net.bringup import Runner, describe_status, free_domain, prepare_environment
 from grasp_pose_net.exceptions import ConfigError, ExecutionError
+from grasp_pose_net.system import NODES, NodeSpec, Start
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT_S = 10.0
@@ -61,7 +54,7 @@ def dummies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (package / f"{name}.py").write_text(code)
         (tmp_path / f"{name}.yaml").write_text("{}\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
-    monkeypatch.setattr(bringup, "config_file", lambda name: tmp_path / name)
+    monkeypatch.setattr(system, "config_file", lambda name: tmp_path / name)
     for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "MUJOCO_GL"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
         monkeypatch.delenv(name)
@@ -145,9 +138,9 @@ def test_quick_node_is_stopped_quickly(tmp_path: Path) -> None:
 
 def test_nodes_die_with_a_runner_that_is_killed(tmp_path: Path) -> None:
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom grasp_pose_net import bringup\n"
-        "here = Path(sys.argv[1])\nbringup.config_file = lambda name: here / name\n"
-        "with bringup.Runner(here, nodes=[bringup.NodeSpec('patient', package='dummies')]) as runner:\n"
+        "import sys, time\nfrom pathlib import Path\nfrom grasp_pose_net import bringup, system\n"
+        "here = Path(sys.argv[1])\nsystem.config_file = lambda name: here / name\n"
+        "with bringup.Runner(here, nodes=[system.NodeSpec('patient', package='dummies')]) as runner:\n"
         "    print(runner.pids['patient'], flush=True)\n    time.sleep(60)\n"
     )
     parent = subprocess.Popen(

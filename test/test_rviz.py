@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from grasp_pose_net.bringup import NODES
+from grasp_pose_net.system import NODES
 
 ROOT = Path(__file__).parent.parent
 MANAGER = yaml.safe_load((ROOT / "config" / "grasp_demo.rviz").read_text())["Visualization Manager"]

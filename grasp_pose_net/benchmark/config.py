@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
-from grasp_pose_net.bringup import NODES, Start
 from grasp_pose_net.config import from_mapping, read_yaml
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.execution import PickupConfig
@@ -16,6 +15,7 @@ from grasp_pose_net.refinement import ObjectiveConfig
 from grasp_pose_net.robot import MotionConfig
 from grasp_pose_net.simulation.force_trial import ForceTrialConfig
 from grasp_pose_net.simulation.world import WorldConfig
+from grasp_pose_net.system import NODES, Start
 
 SCAN, PLAN, FORCE, LIFT = STAGES = ("scan", "plan", "force", "lift")
 NEEDS = {FORCE: (PLAN,), LIFT: (SCAN, PLAN)}

@@ -18,7 +18,7 @@ from std_srvs.srv import Trigger
 
 from grasp_pose_net.benchmark.entries import entry, grasp_figures, known_stages, report
 from grasp_pose_net.benchmark.lift import FAILURE_OF_STAGE, StageFailure, shaking
-from grasp_pose_net.bringup import NODES, Runner, Start
+from grasp_pose_net.bringup import Runner
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.nodes.messages.grasps import pose_vector
@@ -29,6 +29,7 @@ from grasp_pose_net.planning import Account, stage_seconds
 from grasp_pose_net.robot import ExecutionFailed, PlanningFailed, RobotModel
 from grasp_pose_net.simulation.lift_trial import HOLD_S, judge_lift
 from grasp_pose_net.simulation.picture import draw_grasp
+from grasp_pose_net.system import NODES, Start
 
 PICKUP_TIMEOUT_S = 180.0
 

@@ -143,7 +143,7 @@ def test_the_page_of_parameters_is_current() -> None:
 
 
 def test_every_node_of_the_system_has_its_parameters_on_the_page() -> None:
-    from grasp_pose_net.bringup import NODES as SYSTEM
+    from grasp_pose_net.system import NODES as SYSTEM
 
     assert sorted(NODES) == sorted(entry.name for entry in SYSTEM)
     assert all(importlib.import_module(module) for module, _ in NODES.values())

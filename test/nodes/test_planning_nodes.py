@@ -14,7 +14,7 @@ from moveit_msgs.msg import CollisionObject, Grasp, MoveItErrorCodes, PlanningSc
 from moveit_msgs.srv import GraspPlanning
 from rclpy.node import Node
 
-from grasp_pose_net.bringup import NODES, Runner
+from grasp_pose_net.bringup import Runner
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.models import share_dir
 from grasp_pose_net.nodes.messages.basics import box_object, mesh_object
@@ -23,6 +23,7 @@ from grasp_pose_net.nodes.support.object_scene import target_from_message
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.quality import penetration
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
+from grasp_pose_net.system import NODES
 from grasp_pose_net.world import make_transform
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(600)]

@@ -1,0 +1,123 @@
+"""The nodes of the system, listed once: for ROS's own launch, for `bringup.Runner`, and for what reads their parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.models import config_file
+
+# The robot of models/robots/ that carries a hand; a hand without one can be planned for, not moved.
+ROBOT_OF_HAND = {"shadow": "ur10_shadow"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """How the system is started; what depends on it is in no parameter file.
+
+    Attributes:
+        sim: the simulation stands in for arm, hand and cameras.
+        use_sim_time: follow ``/clock``.
+        hand: of ``models/hands/``.
+        planner: motion planner of the executor: ompl, moveit or auto.
+        dry_run: plan and show motions, and move nothing.
+        objects: folder of meshes for the simulation; empty for the package's own.
+        cameras: parameter file of the perception node with a cell's cameras; empty for none.
+        parameters: parameter file for all nodes, which outdoes the package's own; empty for none.
+        robot_description: URDF or xacro file in place of the robot's own; empty for none.
+        robot_description_semantic: SRDF file in place of the robot's own; empty for none.
+    """
+
+    sim: bool = True
+    use_sim_time: bool = True
+    hand: str = "shadow"
+    planner: str = "ompl"
+    dry_run: bool = False
+    objects: str = ""
+    cameras: str = ""
+    parameters: str = ""
+    robot_description: str = ""
+    robot_description_semantic: str = ""
+
+    @property
+    def robot(self) -> str:
+        """The robot that carries the hand; empty where there is none."""
+        return ROBOT_OF_HAND.get(self.hand, "")
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node: its name is also that of its executable and of its parameter file ``config/<name>.yaml``.
+
+    Attributes:
+        name: node name.
+        package: Python package that holds the node's module.
+        simulated: stands in for hardware: makes the clock instead of following it, not started with a robot.
+        moves: moves a robot, and is not started for a hand that no robot carries.
+        own_file_in_simulation: its parameters in simulation are those of ``config/<name>_simulation.yaml`` instead.
+    """
+
+    name: str
+    package: str = "grasp_pose_net.nodes"
+    simulated: bool = False
+    moves: bool = False
+    own_file_in_simulation: bool = False
+
+    @property
+    def module(self) -> str:
+        """Module whose ``main()`` is the node."""
+        return f"{self.package}.{self.name}"
+
+    def starts(self, start: Start) -> bool:
+        """Whether the node is one of those that are started."""
+        return (start.sim or not self.simulated) and (bool(start.robot) or not self.moves)
+
+    def parameter_files(self, start: Start) -> list[Path]:
+        """The node's ROS parameter files; what a later one sets holds.
+
+        Raises:
+            ConfigError: a file that was asked for is not there; ROS would go on without it.
+        """
+        suffix = "_simulation" if start.sim and self.own_file_in_simulation else ""
+        files = [config_file(f"{self.name}{suffix}.yaml")]
+        if start.cameras and self.name == "perception":
+            files.append(_given_file("cameras", start.cameras))
+        if start.parameters:
+            files.append(_given_file("parameters", start.parameters))
+        return files
+
+    def overrides(self, start: Start) -> dict[str, Any]:
+        """Parameters of this node that depend on how the system is started; its files have the rest."""
+        if self.simulated:
+            return {"objects": start.objects}
+        robot = {
+            "robot": start.robot,
+            "robot_description": start.robot_description,
+            "robot_description_semantic": start.robot_description_semantic,
+        }
+        own: dict[str, dict[str, Any]] = {
+            "refinement": {"hand": start.hand},
+            "inference": {"hand": start.hand, **robot},
+            "executor": {"planner": start.planner, "dry_run": start.dry_run, **robot},
+        }
+        return {"use_sim_time": start.use_sim_time, **own.get(self.name, {})}
+
+
+NODES = (
+    NodeSpec("simulation", simulated=True),
+    NodeSpec("perception"),
+    NodeSpec("refinement"),
+    NodeSpec("inference"),
+    NodeSpec("executor", moves=True, own_file_in_simulation=True),
+)
+
+
+def _given_file(argument: str, name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ConfigError(
+            f"{argument}: there is no file {path.absolute()}; give the path of a parameter file"
+        )
+    return path
