@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 
 import numba
 import numpy as np
@@ -35,7 +35,7 @@ _DEAD, _UNSEEN, _OUTSIDE, _INSIDE, _NEW = -1.0, 0, 1, 2, 3
 _Space = namedtuple("_Space", "place norm2 height walls beside free outside seen born parent slot mark")
 
 
-def largest_balls(points: np.ndarray, first: np.ndarray) -> np.ndarray:
+def largest_balls(points: np.ndarray, first: np.ndarray, group: int = 1) -> np.ndarray:
     """Radius of the largest ball around the origin inside the convex hull of each set of points.
 
     Sets are shared out among as many threads as numba may use.
@@ -43,26 +43,34 @@ def largest_balls(points: np.ndarray, first: np.ndarray) -> np.ndarray:
     Args:
         points: (N, 6) float64, of all sets one after the other; finite.
         first: (B + 1,) where each set begins in `points`, and N at the end.
+        group: so many sets, one after the other, belong together, and only the smallest radius of each group is
+            wanted: a set is left as soon as its ball is known to be larger than that of another of its group.
 
     Returns:
-        (B,) radii; 0 where the hull does not hold the origin or reaches less than `FLAT` in some direction.
+        (B / group,) radii; 0 where a hull does not hold the origin or reaches less than `FLAT` in some direction.
     """
-    sets = len(first) - 1
-    threads = max(1, min(numba.get_num_threads(), sets // SETS_A_THREAD))
-    bounds = np.linspace(0, sets, threads + 1).astype(np.int64)
+    groups = (len(first) - 1) // group
+    threads = max(1, min(numba.get_num_threads(), groups * group // SETS_A_THREAD))
+    bounds = group * np.linspace(0, groups, threads + 1).astype(np.int64)
     parts = [first[begin : end + 1] for begin, end in itertools.pairwise(bounds)]
     if threads == 1:
-        return _balls(points, parts[0])
-    with ThreadPoolExecutor(threads) as pool:  # the kernel does not hold Python's lock
-        return np.concatenate(list(pool.map(partial(_balls, points), parts)))
+        return _balls(points, group, parts[0])
+    # the kernel does not hold Python's lock
+    return np.concatenate(list(_pool(threads).map(partial(_balls, points, group), parts)))
 
 
-def _balls(points: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Radii (B,) of the sets that begin at first (B + 1,), in one thread."""
-    radii = np.empty(len(first) - 1)
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Kept, because a plan asks some ten times, and each for little more than it takes to start a thread."""
+    return ThreadPoolExecutor(threads)
+
+
+def _balls(points: np.ndarray, group: int, first: np.ndarray) -> np.ndarray:
+    """Least radius (B / group,) of the sets of each group that begin at first (B + 1,), in one thread."""
+    radii = np.full((len(first) - 1) // group, np.inf)
     done, room = 0, ROOM
-    while done < len(radii):
-        done = _fill(points, first, radii, done, _START, _space(room))
+    while done < len(first) - 1:
+        done = _fill(points, first, radii, group, done, _START, _space(room))
         room *= 2
     return radii
 
@@ -85,13 +93,13 @@ def _space(room: int) -> _Space:
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill(points, first, radii, done, start, space):
-    """Fill radii (B,) from the index `done` on; returns the index of the first that the space is too small for."""
-    while done < len(radii):
-        radius = _radius(points, first[done], first[done + 1], start, space)
+def _fill(points, first, radii, group, done, start, space):
+    """Lower radii (B / group,) by the sets from `done` on; returns the first set that the space is too small for."""
+    while done < len(first) - 1:
+        radius = _radius(points, first[done], first[done + 1], radii[done // group], start, space)
         if radius < 0:
             break
-        radii[done] = radius
+        radii[done // group] = min(radii[done // group], radius)
         done += 1
     return done
 
@@ -111,8 +119,11 @@ def _find(row, value):
 
 
 @numba.njit(cache=True)
-def _radius(points, begin, end, start, space):
-    """Largest ball in the hull of points[begin:end] and the simplex; negative where the space is too small."""
+def _radius(points, begin, end, enough, start, space):
+    """Largest ball in the hull of points[begin:end] and the simplex; negative where the space is too small.
+
+    Of a ball that is known to be larger than `enough`, only that is said.
+    """
     _begin(start, space)
     top = alive = len(start)  # places in use, vertices in them
     least = np.inf
@@ -122,7 +133,7 @@ def _radius(points, begin, end, start, space):
         least = min(least, reach / np.sqrt(space.norm2[far]))
         if least <= FLAT:
             return 0.0
-        if reach <= 1 + TOLERANCE:
+        if reach <= 1 + TOLERANCE or enough * np.sqrt(space.norm2[far]) <= 1:
             break
         outside, seen, cut_edges = _cut_off(points[wall], far, space)
         if top + cut_edges > len(space.norm2):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import torch
 
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.shapes.field_kernels import look_up, slope
 
 CONTACT_DISTANCE_M = 0.005  # a soft fingertip closes such a gap; protocols measure with the same
 
@@ -30,9 +32,7 @@ class Contacts:
     def of(self, grasp: int) -> tuple[np.ndarray, np.ndarray]:
         """Points (C, 3) [m] and inward normals (C, 3) of the contacts of one grasp."""
         mask = self.touching[grasp]
-        return self.points[grasp, mask].double().cpu().numpy(), self.normals[
-            grasp, mask
-        ].double().cpu().numpy()
+        return self.points[grasp, mask].numpy(), self.normals[grasp, mask].numpy()
 
 
 def contacts(
@@ -50,16 +50,39 @@ def contacts(
         field: the object's signed distance field.
         x: (B, 7 + J) pose vectors, object frame.
         within_m: what counts as touching; more than the default foretells where a hand is about to touch.
+
+    Raises:
+        ValueError: the kinematics are of another hand.
     """
     if hand is not kinematics.hand:
         raise ValueError(f"kinematics: expected those of hand {hand.name!r}, got {kinematics.hand.name!r}'s")
     with torch.no_grad():
         points, _ = kinematics.contacts(x)
-        distance = field.distance(points)
-        touching = distance.abs() <= within_m
-        near = points[touching][None]  # (1, C, 3) of all grasps together
-        on_surface = near - distance[touching][None, :, None] * field.normal(near)
-        surface, normals = torch.zeros_like(points), torch.zeros_like(points)
-        surface[touching] = on_surface[0]
-        normals[touching] = -field.normal(on_surface)[0]
-    return Contacts(touching, surface, normals)
+    return contacts_at(field, points.double().cpu().numpy(), within_m)
+
+
+def contacts_at(
+    field: SignedDistanceField, points: np.ndarray, within_m: float = CONTACT_DISTANCE_M
+) -> Contacts:
+    """Contacts of hand contact points (B, P, 3) [m], object frame; otherwise as `contacts`."""
+    touching = np.zeros(points.shape[:2], np.bool_)
+    surface, normals = np.zeros_like(points), np.zeros_like(points)
+    _touch(field.values, field.origin, field.spacing, points, within_m, touching, surface, normals)
+    return Contacts(*map(torch.from_numpy, (touching, surface, normals)))
+
+
+@numba.njit(cache=True, nogil=True)
+def _touch(values, origin, spacing, points, within, touching, surface, normals):
+    """Fill in which of points (B, P, 3) touch, where they meet the surface, and the inward normals there."""
+    for b in range(points.shape[0]):
+        for p in range(points.shape[1]):
+            x, y, z = points[b, p]
+            gap = look_up(values, origin, spacing, x, y, z)
+            if abs(gap) > within:
+                continue
+            gx, gy, gz = slope(values, origin, spacing, x, y, z)
+            x, y, z = x - gap * gx, y - gap * gy, z - gap * gz
+            gx, gy, gz = slope(values, origin, spacing, x, y, z)
+            touching[b, p] = True
+            surface[b, p, 0], surface[b, p, 1], surface[b, p, 2] = x, y, z
+            normals[b, p, 0], normals[b, p, 1], normals[b, p, 2] = -gx, -gy, -gz

@@ -13,7 +13,7 @@ import torch
 
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.quality.ball import largest_balls
-from grasp_pose_net.quality.contact import Contacts, contacts
+from grasp_pose_net.quality.contact import Contacts, contacts, contacts_at
 from grasp_pose_net.shapes import SignedDistanceField
 
 FRICTION = 0.6
@@ -88,10 +88,15 @@ def epsilon_batch(touching: Contacts, radius: float, mu: float = FRICTION) -> to
     Returns:
         (B,) float64, >= 0.
     """
-    mask = touching.touching
-    points, normals = (part[mask].double().cpu().numpy() for part in (touching.points, touching.normals))
-    first = np.concatenate([[0], mask.sum(1).cpu().numpy().cumsum()]) * CONE_EDGES
-    return torch.from_numpy(largest_balls(cone_wrenches(points, normals, radius, mu), first))
+    return _epsilons(touching, radius, mu, group=1)
+
+
+def _epsilons(touching: Contacts, radius: float, mu: float, group: int) -> torch.Tensor:
+    """ε of the weakest of each group of so many grasps, (B / group,)."""
+    mask = touching.touching.numpy()
+    points, normals = (part.double().numpy()[mask] for part in (touching.points, touching.normals))
+    first = np.concatenate([[0], mask.sum(1).cumsum()]) * CONE_EDGES
+    return torch.from_numpy(largest_balls(cone_wrenches(points, normals, radius, mu), first, group))
 
 
 def worst_epsilon(
@@ -108,11 +113,12 @@ def worst_epsilon(
         x: (B, 7 + J) pose vectors, object frame.
         off_m: how far off [m].
     """
-    offsets = off_m * torch.cat([torch.zeros(1, 3), torch.eye(3), -torch.eye(3)]).to(x)
-    moved = x.repeat(len(offsets), 1, 1)
-    moved[..., :3] += offsets[:, None]
-    touching = contacts(hand, kinematics, field, moved.reshape(-1, x.shape[1]))
-    return epsilon_batch(touching, field.radius).reshape(len(offsets), len(x)).amin(0)
+    offsets = off_m * np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)])
+    with torch.no_grad():
+        points, _ = kinematics.contacts(x)
+    moved = points.double().cpu().numpy()[:, None] + offsets[:, None]  # (B, 7, P, 3)
+    touching = contacts_at(field, moved.reshape(-1, *moved.shape[2:]))
+    return _epsilons(touching, field.radius, FRICTION, group=len(offsets))
 
 
 def epsilon_of(hand: Hand, field: SignedDistanceField, x: np.ndarray, mu: float = FRICTION) -> np.ndarray:

@@ -237,3 +237,30 @@ def inside_cells(vertices, faces, origin, spacing, size):
                 winding += change[i, j, k]
                 inside[i, j, k] = winding > 0
     return inside
+
+
+@numba.njit(cache=True, nogil=True)
+def look_up(values, origin, spacing, x, y, z):
+    """Signed distance at one point, as `field.sample_fields` has it."""
+    last = len(values) - 1
+    u, v, w = (x - origin[0]) / spacing, (y - origin[1]) / spacing, (z - origin[2]) / spacing
+    hu, hv, hw = min(max(u, 0.0), last), min(max(v, 0.0), last), min(max(w, 0.0), last)
+    a, b, c = min(int(hu), last - 1), min(int(hv), last - 1), min(int(hw), last - 1)
+    beyond = spacing * np.sqrt((u - hu) ** 2 + (v - hv) ** 2 + (w - hw) ** 2)
+    hu, hv, hw = hu - a, hv - b, hw - c
+    near = (values[a, b, c] * (1 - hw) + values[a, b, c + 1] * hw) * (1 - hv)
+    near += (values[a, b + 1, c] * (1 - hw) + values[a, b + 1, c + 1] * hw) * hv
+    far = (values[a + 1, b, c] * (1 - hw) + values[a + 1, b, c + 1] * hw) * (1 - hv)
+    far += (values[a + 1, b + 1, c] * (1 - hw) + values[a + 1, b + 1, c + 1] * hw) * hv
+    return near * (1 - hu) + far * hu + beyond
+
+
+@numba.njit(cache=True, nogil=True)
+def slope(values, origin, spacing, x, y, z):
+    """Outward direction at one point, from central differences over one cell, as `SignedDistanceField.normal` has it."""
+    h = spacing / 2
+    gx = look_up(values, origin, spacing, x + h, y, z) - look_up(values, origin, spacing, x - h, y, z)
+    gy = look_up(values, origin, spacing, x, y + h, z) - look_up(values, origin, spacing, x, y - h, z)
+    gz = look_up(values, origin, spacing, x, y, z + h) - look_up(values, origin, spacing, x, y, z - h)
+    length = max(np.sqrt(gx * gx + gy * gy + gz * gz), 1e-12)
+    return gx / length, gy / length, gz / length

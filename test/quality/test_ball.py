@@ -155,3 +155,12 @@ def test_unchanged_by_the_order_of_the_points_and_by_a_turn() -> None:
     assert radius(turned(wrenches)) == pytest.approx(expected, rel=AGREEMENT)
     block = np.kron(np.eye(2), Rotation.random(rng=rng).as_matrix())
     assert radius(wrenches @ block) == pytest.approx(expected, rel=AGREEMENT)
+
+
+def test_smallest_of_a_group_is_that_of_its_sets() -> None:
+    rng = np.random.default_rng(3)
+    points = rng.normal(size=(60, 30, 6)) + rng.normal(size=(60, 1, 6)) * 0.3
+    first = np.arange(61) * 30
+    alone = largest_balls(points.reshape(-1, 6), first)
+    assert 0.0 < np.count_nonzero(alone) < 60  # some do not hold the origin
+    np.testing.assert_allclose(largest_balls(points.reshape(-1, 6), first, 6), alone.reshape(10, 6).min(1), rtol=1e-9)

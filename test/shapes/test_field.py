@@ -9,6 +9,7 @@ import trimesh
 
 from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.shapes import SignedDistanceField, sample_fields
+from grasp_pose_net.shapes.field_kernels import look_up, slope
 
 BOX_M = (0.08, 0.12, 0.2)
 
@@ -125,3 +126,12 @@ def test_open_mesh_is_refused() -> None:
 def test_points_of_wrong_shape_are_refused(box_field: SignedDistanceField) -> None:
     with pytest.raises(ValueError, match=r"expected \(B, P, 3\), got \(5, 3\)"):
         box_field.distance(torch.zeros(5, 3))
+
+
+def test_compiled_look_up_equals_the_plain_one(box_field: SignedDistanceField) -> None:
+    points = random_points(2000, 0.3, seed=4)
+    arrays = (box_field.values, box_field.origin, box_field.spacing)
+    found = [look_up(*arrays, *point) for point in points[0].numpy()]
+    np.testing.assert_allclose(found, box_field.distance(points)[0], atol=1e-9)
+    outward = [slope(*arrays, *point) for point in points[0].numpy()]
+    np.testing.assert_allclose(outward, box_field.normal(points)[0], atol=1e-6)
