@@ -27,12 +27,11 @@ from tqdm import tqdm
 from grasp_pose_net.benchmark.run import SPLITS, chosen_meshes
 from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference.starts import stable_planes
 from grasp_pose_net.planning import GraspPlanner, PlannerConfig
 from grasp_pose_net.provenance import commit, machine
 from grasp_pose_net.refinement import OBJECTIVES, ObjectiveConfig
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
-from grasp_pose_net.synthesis.sources import object_name
+from grasp_pose_net.synthesis import object_name, stable_planes
 from grasp_pose_net.world import HalfSpace
 
 if TYPE_CHECKING:

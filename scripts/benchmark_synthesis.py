@@ -39,8 +39,8 @@ from grasp_pose_net.synthesis import (
     stable_planes,
     synthesize,
 )
+from grasp_pose_net.synthesis.candidates import propose
 from grasp_pose_net.synthesis.files import STRONG_EPSILON
-from grasp_pose_net.synthesis.gradient import propose
 
 METHODS = ("gradient", "annealing")
 # GraspIt!'s temperature, meant for 8 variables; the default is ten times colder, since this ends too hot to touch.

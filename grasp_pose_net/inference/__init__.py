@@ -9,7 +9,7 @@ from grasp_pose_net.inference.proposal import (
     make_proposer,
     retry_rotations,
 )
-from grasp_pose_net.inference.starts import Starts, draw_starts, stable_planes
+from grasp_pose_net.inference.starts import Starts, draw_starts
 
 __all__ = [
     "SAMPLED",
@@ -23,5 +23,4 @@ __all__ = [
     "make_proposer",
     "retry_rotations",
     "save_network",
-    "stable_planes",
 ]

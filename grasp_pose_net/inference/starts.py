@@ -75,24 +75,6 @@ def draw_starts(
     return x[np.sort(np.argsort(depth, kind="stable")[:count])]
 
 
-def stable_planes(mesh: trimesh.Trimesh, count: int, *, rng: np.random.Generator) -> list[HalfSpace]:
-    """Support planes of poses in which the object stands still, drawn by how likely it comes to rest so.
-
-    Args:
-        mesh: the object, object frame.
-        count: at most this many, all different.
-        rng: random numbers.
-    """
-    transforms, chances = trimesh.poses.compute_stable_poses(mesh, sigma=0.0, n_samples=1)
-    count = min(count, int(np.count_nonzero(chances)))
-    picked = rng.choice(len(chances), size=count, replace=False, p=chances / chances.sum())
-    # In the table's frame z = T[2, :3] . p + T[2, 3]: the plane z = 0, seen from the object.
-    return [
-        HalfSpace((float(T[2, 0]), float(T[2, 1]), float(T[2, 2])), float(-T[2, 3]))
-        for T in transforms[picked]
-    ]
-
-
 def _hull_points(mesh: trimesh.Trimesh, count: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
     """Points (count, 3) spread evenly over the convex hull, and outward normals (count, 3)."""
     hull = mesh.convex_hull

@@ -89,37 +89,17 @@ def anneal(
     count = len(start)
     hand_data, scene_data = hand_arrays(hand), scene(field, plane)
     point_weight = point_weights(weights, count, len(hand_data.contact_link))
-    seeds = candidate_seeds(seed, count)
-    jump = np.concatenate(
-        [
-            np.full(3, config.position_jump_m),
-            np.full(3, config.rotation_jump_rad),
-            config.joint_jump * (hand_data.upper - hand_data.lower),
-        ]
-    )
+    palm = np.repeat([config.position_jump_m, config.rotation_jump_rad], 3)
+    jump = np.concatenate([palm, config.joint_jump * (hand_data.upper - hand_data.lower)])
     best = np.zeros((count, config.keep, hand.size))
     cost = np.full((count, config.keep), np.inf)
-    limits = (
-        float(config.iterations),
-        float(config.first_step),
-        config.distinct,
-        config.clearance_m,
-        config.degree_m,
-    )
+    steps = (float(config.iterations), float(config.first_step))
+    limits = (*steps, config.distinct, config.clearance_m, config.degree_m)
+    rows = (point_weight, start, candidate_seeds(seed, count), best, cost)
 
     def run(part: slice) -> None:
-        _anneal_batch(
-            hand_data,
-            scene_data,
-            limits,
-            config.alignment_m,
-            jump,
-            point_weight[part],
-            start[part],
-            seeds[part],
-            best[part],
-            cost[part],
-        )
+        own = (array[part] for array in rows)
+        _anneal_batch(hand_data, scene_data, limits, config.alignment_m, jump, *own)
 
     over_threads(run, count)
     return best, cost
@@ -140,22 +120,13 @@ def _anneal_batch(hand, scene, limits, alignment, jump, point_weight, start, see
 @njit(cache=True, nogil=True)
 def _anneal_one(hand, scene, limits, alignment, jump, point_weight, x, state, work, best, cost):
     """One run from `x` (7 + D), which moves; see `Annealing`."""
-    iterations, first, distinct, clearance, degree = (
-        int(limits[0]),
-        limits[1],
-        limits[2],
-        limits[3],
-        limits[4],
-    )
+    iterations, first, distinct, clearance, degree = limits
     size = len(jump)
     delta, neighbour = np.empty(size), np.empty(len(x))
     kernel.forward_kinematics(hand, x, work)
-    current = (
-        np.inf
-        if _collides(hand, scene, work, clearance)
-        else _cost(hand, scene, alignment, point_weight, work)
-    )
-    for n in range(iterations):
+    hit = _collides(hand, scene, work, clearance)
+    current = np.inf if hit else _cost(hand, scene, alignment, point_weight, work)
+    for n in range(int(iterations)):
         temperature = _FIRST_TEMPERATURE * math.exp(-_COOLING * (first + n) ** (1.0 / _DIMENSIONS))
         free = False
         for _ in range(_ATTEMPTS):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grasp_pose_net.synthesis.files import STRONG_EPSILON, GraspDataset
-from grasp_pose_net.synthesis.gradient import grasp_distance
+from grasp_pose_net.synthesis.grasps import grasp_distance
 
 ENOUGH = 50
 THIN_M, LARGE_M = 0.02, 0.10  # smallest side: thinner than a fingertip; wider than the hand opens

@@ -19,8 +19,9 @@ from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.quality import epsilon_of, penetration
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh, split_of
 from grasp_pose_net.synthesis.backends import one_thread
+from grasp_pose_net.synthesis.config import Synthesis
 from grasp_pose_net.synthesis.files import STRONG_EPSILON, GraspDataset, storable
-from grasp_pose_net.synthesis.gradient import Synthesis, Validate, synthesize
+from grasp_pose_net.synthesis.search import Validate, synthesize
 from grasp_pose_net.synthesis.sources import object_name, object_seed
 
 logger = logging.getLogger(__name__)

@@ -25,11 +25,12 @@ from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.models import hand_file
 from grasp_pose_net.synthesis.backends import Backend, in_parallel
+from grasp_pose_net.synthesis.config import Synthesis
 from grasp_pose_net.synthesis.dataset_report import dataset_report
 from grasp_pose_net.synthesis.files import GraspDataset, load_dataset, save_dataset
-from grasp_pose_net.synthesis.gradient import Synthesis, Validate
 from grasp_pose_net.synthesis.one_object import Task, plan_object
 from grasp_pose_net.synthesis.resumable import alone, differences
+from grasp_pose_net.synthesis.search import Validate
 from grasp_pose_net.synthesis.sources import find_meshes, mesh_hash
 
 _MERGE_EVERY = 25  # objects
@@ -74,17 +75,14 @@ def synthesize_dataset(
     Raises:
         GraspPoseNetError: there are no meshes, or what is there was made with other settings.
     """
-    config, hand = (
-        config or Synthesis(),
-        str(Path(hand).resolve()) if hand.endswith(("yaml", "yml")) else hand,
-    )
+    config = config or Synthesis()
+    hand = str(Path(hand).resolve()) if hand.endswith(("yaml", "yml")) else hand
     files = find_meshes(meshes, sources)[:limit]
     if not files:
         raise GraspPoseNetError(f"{meshes}: no meshes in it; expected files such as <source>/<name>.obj")
     run = describe_run(hand, grasps, seed, config, validate)
-    tasks = [
-        Task(file.resolve(), mesh_hash(file), hand, grasps, seed, config, validate, run) for file in files
-    ]
+    settings = (hand, grasps, seed, config, validate, run)
+    tasks = [Task(file.resolve(), mesh_hash(file), *settings) for file in files]
     with _parts_folder(out, overwrite) as parts:
         done = _finished(parts, tasks)
         waiting = [task for task in tasks if task.name not in done]
@@ -95,17 +93,15 @@ def synthesize_dataset(
                 if not part.failure[0]:
                     save_dataset(_part_file(parts, str(part.objects[0])), part)
                 found += len(part.x)
-                progress.set_postfix_str(
-                    f"{found / (time.perf_counter() - start):.2f} grasps/s", refresh=False
-                )
+                rate = found / (time.perf_counter() - start)
+                progress.set_postfix_str(f"{rate:.2f} grasps/s", refresh=False)
                 progress.update()
                 if progress.n % _MERGE_EVERY == 0:
                     save_dataset(out, _merged(done, tasks))
-        seconds = time.perf_counter() - start
-        data = _merged(done, tasks)
+        data, seconds = _merged(done, tasks), time.perf_counter() - start
         save_dataset(out, data)
-    rate = found / seconds if waiting else 0.0
-    this_run = {"objects": len(waiting), "grasps": found, "seconds": seconds, "grasps_per_second": rate}
+    this_run = {"objects": len(waiting), "grasps": found, "seconds": seconds}
+    this_run["grasps_per_second"] = found / seconds if waiting else 0.0
     return dataset_report(data) | {"this_run": this_run}
 
 

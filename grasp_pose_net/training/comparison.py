@@ -23,7 +23,7 @@ from grasp_pose_net.shapes import SignedDistanceField, load_mesh
 from grasp_pose_net.shapes.split import object_hash
 from grasp_pose_net.storage import write_whole
 from grasp_pose_net.synthesis import find_meshes, load_dataset, object_name
-from grasp_pose_net.synthesis.gradient import Validate
+from grasp_pose_net.synthesis.search import Validate
 from grasp_pose_net.training.card import licences_of, model_card
 from grasp_pose_net.training.data import Batch, Objects, load_objects, make_batch
 from grasp_pose_net.training.evaluation import (

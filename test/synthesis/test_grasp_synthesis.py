@@ -11,12 +11,12 @@ import trimesh
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.inference import draw_starts
+from grasp_pose_net.inference import Starts, draw_starts
 from grasp_pose_net.quality import contacts, epsilon, penetration
 from grasp_pose_net.refinement import Energy, descend, evaluate, postures
 from grasp_pose_net.shapes import SignedDistanceField
-from grasp_pose_net.synthesis import Starts, Synthesis, grasp_distance, stable_planes, synthesize
-from grasp_pose_net.synthesis.gradient import contact_weights, propose
+from grasp_pose_net.synthesis import Synthesis, grasp_distance, stable_planes, synthesize
+from grasp_pose_net.synthesis.candidates import contact_weights, propose
 
 QUICK = Synthesis(
     descent=replace(Synthesis().descent, iterations=100), least_epsilon=0.02, weak_epsilon=0.02, table_poses=1
@@ -224,7 +224,7 @@ def test_starts_avoid_the_table(hand, can):
 
 def test_stable_planes_carry_the_object(can):
     planes = stable_planes(can, 8, rng=np.random.default_rng(0))
-    assert len({plane.normal for plane in planes}) == len(planes) >= 3
+    assert len({tuple(plane.normal) for plane in planes}) == len(planes) >= 3
     for plane in planes:
         height = can.vertices @ np.array(plane.normal) - plane.offset
         assert abs(height.min()) < 1e-6

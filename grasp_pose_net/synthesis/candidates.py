@@ -1,0 +1,170 @@
+"""Candidates of grasps of one object from one of two methods, and the filter that they must pass.
+
+Gradient descent of many starts at once (`refinement.descend`), or the simulated annealing of the paper's ground
+truth (`annealing.anneal`), which is there to be compared with. Two kinds of grasp differ in which contact points
+are drawn to the surface: power grasps (all, palm too) and fingertip grasps (the outermost links alone). Most starts
+know a table: the object stands on it in a pose in which it is stable, and hand and forearm stay above.
+
+Memory: a candidate of a round takes about 55 KB at most (18 starts of 1 KB each on a table, 3 scouts, and what
+its contacts need), so that 3000 at once take 0.16 GB; the skin is looked at in lots of 128, 64 MB together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+import trimesh
+from numpy.typing import NDArray
+
+from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.inference import draw_starts
+from grasp_pose_net.quality import CONTACT_DISTANCE_M, contacts, epsilon_batch, penetration
+from grasp_pose_net.refinement import Energy, descend, evaluate, pregrasp_joints
+from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.synthesis.annealing import anneal
+from grasp_pose_net.synthesis.config import Synthesis
+from grasp_pose_net.synthesis.grasps import Grasps, StageClock
+from grasp_pose_net.world import HalfSpace
+
+_FILTER_LOT = 128  # candidates whose skin is looked at together: 0.5 MB each
+
+
+def propose(
+    hand: Hand,
+    mesh: trimesh.Trimesh,
+    field: SignedDistanceField,
+    planes: Sequence[HalfSpace],
+    count: int,
+    rng: np.random.Generator,
+    config: Synthesis,
+    clock: StageClock | None = None,
+) -> Grasps:
+    """Plan `count` candidates of an object; those that pass the filter and weak ones, in no order.
+
+    Args:
+        hand: the hand.
+        mesh: the object, object frame.
+        field: its signed distance field.
+        planes: support planes, see `search.stable_planes`; a share of the candidates knows none.
+        count: how many.
+        rng: random numbers.
+        config: method, shares and thresholds.
+        clock: counts the time.
+    """
+    lots = [Grasps.none(hand.size)]
+    shares = _shares(count, len(planes) + 1, config.table_share)
+    for plane, share in zip([*planes, None], shares, strict=True):
+        if share:
+            lots.append(_candidates(hand, mesh, field, plane, share, rng, config, clock or StageClock()))
+    return Grasps.joined(lots)
+
+
+def contact_weights(
+    hand: Hand, count: int, config: Synthesis, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Pull on each contact point (count, P): power grasps, and a share of fingertip grasps."""
+    link, parents = hand.contacts.link, set(hand.tree.parent.tolist())
+    outermost = np.array([int(i) not in parents for i in link])
+    palm = hand.is_palm
+    power = np.where(palm, config.palm_weight, np.where(outermost, 1.0, config.inner_weight))
+    fingertip = outermost.astype(float)
+    return np.where(rng.random((count, 1)) < config.fingertip_share, fingertip, power)
+
+
+def _shares(total: int, groups: int, table_share: float) -> list[int]:
+    """Starts for each support plane and, last, for no plane."""
+    if groups == 1:
+        return [total]
+    table = round(total * table_share)
+    parts = [len(part) for part in np.array_split(np.arange(table), groups - 1)]
+    return [*parts, total - table]
+
+
+def _candidates(
+    hand: Hand,
+    mesh: trimesh.Trimesh,
+    field: SignedDistanceField,
+    plane: HalfSpace | None,
+    count: int,
+    rng: np.random.Generator,
+    config: Synthesis,
+    clock: StageClock,
+) -> Grasps:
+    """Plan `count` candidates and keep what passes the filter."""
+    raised = None if plane is None else HalfSpace(plane.normal, plane.offset + config.table_gap_m)
+    x = _METHODS[config.method](hand, mesh, field, raised, count, rng, config, clock)
+    with clock.stage("filter"):
+        parts = [
+            _filtered(hand, field, x[i : i + _FILTER_LOT], config) for i in range(0, len(x), _FILTER_LOT)
+        ]
+        found = Grasps.joined([Grasps.none(hand.size), *parts])
+    flat = np.zeros(4) if plane is None else np.array([*plane.normal, plane.offset])
+    plane_rows = np.tile(flat, (len(found.x), 1))
+    passed = int((found.epsilon >= config.least_epsilon).sum())
+    return replace(found, plane=plane_rows, tried=count, passed=passed)
+
+
+def _descended(hand, mesh, field, plane, count, rng, config, clock) -> NDArray[np.float64]:
+    """Candidates (B, 7 + D) of the gradient method, clear of object, hand and plane by their spheres."""
+    starts = count * config.scouts
+    with clock.stage("starts"):
+        x = draw_starts(hand, mesh, field, starts, rng=rng, plane=plane, config=config.starts)
+        weights = contact_weights(hand, starts, config, rng)
+    with clock.stage("search"):
+        seeds = rng.integers(2**31, size=2).tolist()
+        if config.scouts > 1:
+            x = descend(hand, field, x, config.scout, plane=plane, weights=weights, seed=seeds[0]).x
+            promise = _epsilon(hand, field, x, config.promise_m)
+            best = np.sort(np.argsort(-promise, kind="stable")[:count])
+            x, weights = x[best], weights[best]
+        result = descend(hand, field, x, config.descent, plane=plane, weights=weights, seed=seeds[1])
+    return result.x[(result.depths <= config.tolerance_m).all(1)]
+
+
+def _annealed(hand, mesh, field, plane, count, rng, config, clock) -> NDArray[np.float64]:
+    """Candidates (B, 7 + D) of the annealing method: the best states of as many runs as it takes."""
+    runs = int(np.ceil(count / config.annealing.keep))
+    with clock.stage("starts"):
+        x = draw_starts(hand, mesh, field, runs, rng=rng, plane=plane, config=config.starts)
+        weights = contact_weights(hand, runs, config, rng)
+    with clock.stage("search"):
+        seed = int(rng.integers(2**31))
+        best, cost = anneal(hand, field, x, config.annealing, plane=plane, weights=weights, seed=seed)
+    return best[np.isfinite(cost)][:count]
+
+
+_METHODS = {"gradient": _descended, "annealing": _annealed}
+
+
+def _filtered(hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], config: Synthesis) -> Grasps:
+    """Those of x whose epsilon is enough, if weak, that do not penetrate, and that the hand can open from."""
+    epsilon = _epsilon(hand, field, x)
+    strong = np.flatnonzero(epsilon >= min(config.weak_epsilon, config.least_epsilon))
+    if len(strong) == 0:
+        return Grasps.none(hand.size)
+    strong = strong[_opens(hand, field, x[strong], config.tolerance_m)]
+    x, epsilon = x[strong], epsilon[strong]
+    depths = penetration(hand, Kinematics(hand), field, torch.as_tensor(x, dtype=torch.float32))
+    hand_m, self_m = np.asarray(depths.hand_penetration_m), np.asarray(depths.self_penetration_m)
+    found = Grasps(x, epsilon, hand_m, self_m, np.zeros((len(x), 4)))
+    return found.take(np.flatnonzero(np.maximum(hand_m, self_m) <= config.tolerance_m))
+
+
+def _opens(
+    hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], tolerance_m: float
+) -> NDArray[np.bool_]:
+    """Whether the pre-grasp of each x (B, 7 + D) is free: a hand wedged around an edge opens into the object."""
+    before = np.concatenate([x[:, :7], pregrasp_joints(hand, field, x)], axis=1)
+    depths = evaluate(hand, field, before, Energy(contact=0.0, normal=0.0)).depths
+    return np.asarray((depths <= tolerance_m).all(1))
+
+
+def _epsilon(
+    hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], within_m: float = CONTACT_DISTANCE_M
+) -> NDArray[np.float64]:
+    """Epsilon (B,) of x (B, 7 + D) with contacts where the hand is within `within_m` of the surface."""
+    pose = torch.as_tensor(x, dtype=torch.float32)
+    return np.asarray(epsilon_batch(contacts(hand, Kinematics(hand), field, pose, within_m), field.radius))
