@@ -194,13 +194,16 @@ class BestFirst:
 
     What the quality is before is an upper bound of what the stages leave of it. ``doubt`` lowers it and is asked first,
     for few at a time. Candidates that are left when nothing can outdo what was found end as spare.
+
+    Attributes:
+        stages: what the best go through; a stage of one's own may be added.
     """
 
     name = "best first"
 
     def __init__(self, doubt: Stage, stages: Sequence[Stage], count: int) -> None:
         """Store the stages, and how many grasps are wanted."""
-        self._doubt, self._stages, self._count = doubt, stages, count
+        self._doubt, self.stages, self._count = doubt, list(stages), count
 
     def __call__(self, batch: Batch, context: Context) -> Batch:
         """See `Stage`."""
@@ -219,7 +222,7 @@ class BestFirst:
             few, doubted = doubted[: self._count], doubted[self._count :]
             if not len(few) or batch.quality[few[0]] <= bar:
                 return batch.rejected(np.concatenate([few, doubted, waiting]), Reject.SPARE)
-            batch = self._only(few, self._stages, batch, context)
+            batch = self._only(few, self.stages, batch, context)
             found = np.concatenate([found, few])
 
     def _bar(self, batch: Batch, found: Rows) -> float:
