@@ -1,6 +1,7 @@
 """How a network learns: the paper's losses, batches under random rotations, the loop, and its figures."""
 
-from grasp_pose_net.training.comparison import Evaluation, evaluate
+from grasp_pose_net.training.comparison import Evaluation
+from grasp_pose_net.training.config import Resources, TrainConfig
 from grasp_pose_net.training.data import (
     Batch,
     Objects,
@@ -11,7 +12,7 @@ from grasp_pose_net.training.data import (
     side_of,
 )
 from grasp_pose_net.training.evaluation import evaluate_network
-from grasp_pose_net.training.loop import Resources, TrainConfig, train, train_on
+from grasp_pose_net.training.loop import train, train_on
 from grasp_pose_net.training.losses import (
     PAPER_WEIGHTS,
     PoseWeights,
@@ -22,6 +23,7 @@ from grasp_pose_net.training.losses import (
     pose_residual,
 )
 from grasp_pose_net.training.prepared import load_prepared, save_prepared
+from grasp_pose_net.training.report import evaluate
 from grasp_pose_net.training.shrink import low_rank
 
 __all__ = [

@@ -28,9 +28,9 @@ BATCH = 32
 GOOD_EPSILON = 0.05  # what the planner offers at least (`PlannerConfig.min_epsilon`)
 TOLERANCE_M = Refinement().tolerance_m  # deepest that still counts as free
 
-Held = Callable[
-    [np.ndarray], np.ndarray
-]  # force trial of grasps (B, 7 + J) of one object: whether each held, (B,)
+TRIED = ("raw_held", "first_held", "best_held")
+# force trial of grasps (B, 7 + J) of one object: whether each held, (B,)
+Held = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,19 +174,14 @@ def refined_figures(
     best = int(np.where(good, epsilon, -1.0).argmax())
     tried = held(np.stack([x[0], refined.x[0], refined.x[best]]))
     counts = tried & np.array([True, good[0], good[best]])
-    return figures | dict(
-        zip(("raw_held", "first_held", "best_held"), counts.astype(float).tolist(), strict=True)
-    )
+    return figures | {name: float(count) for name, count in zip(TRIED, counts, strict=True)}
 
 
 def evaluate_network(
     network: nn.Module,
     objects: Objects,
     kinematics: Kinematics,
-    weights: PoseWeights,
-    *,
-    beta: float,
-    collision_per_m2: float,
+    measure: Measure,
     rotations: int,
 ) -> dict[str, float]:
     """Mean figures over all objects, each under the same fixed random rotations.
@@ -195,15 +190,12 @@ def evaluate_network(
         network: to evaluate, on any device; left in the mode it was in.
         objects: to evaluate on.
         kinematics: of the hand.
-        weights: of the parts of the residual.
-        beta: share of the consistency loss in the combined one.
-        collision_per_m2: weight of the collision loss in it.
+        measure: what the residuals are counted in.
         rotations: how many for each object.
 
     Returns:
         What `residuals` and `depths` give.
     """
-    measure = Measure(weights=weights, beta=beta, collision_per_m2=collision_per_m2)
     was_training, device = network.training, next(network.parameters()).device
     network.eval()
     index = np.repeat(np.arange(len(objects)), rotations)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-import csv
-import io
 import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,123 +14,24 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from grasp_pose_net.exceptions import CheckpointError, ConfigError
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.inference.network import (
-    add_notes,
-    load_network,
-    make_network,
-    network_header,
-    save_network,
-)
+from grasp_pose_net.inference.network import add_notes, load_network
 from grasp_pose_net.provenance import commit, machine
-from grasp_pose_net.storage import whole, write_whole
+from grasp_pose_net.storage import write_whole
 from grasp_pose_net.training.batches import Draws, stream
 from grasp_pose_net.training.card import licences_of, model_card
+from grasp_pose_net.training.checkpoints import Run, begin, keep, record
+from grasp_pose_net.training.config import LOSSES, PRECISIONS, Resources, TrainConfig
 from grasp_pose_net.training.data import Batch, Objects
-from grasp_pose_net.training.evaluation import evaluate_network, losses_of
-from grasp_pose_net.training.losses import PoseWeights, combined_loss
+from grasp_pose_net.training.evaluation import Measure, evaluate_network, losses_of
+from grasp_pose_net.training.losses import combined_loss
 from grasp_pose_net.training.parallel import Team, team
 from grasp_pose_net.training.plots import save_curves
 from grasp_pose_net.training.prepared import fingerprint, prepared_objects
 
-LOSSES = ("l2", "consistency", "combined")
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 REPORT_ROTATIONS = 8  # for each object in the figures of the report
 # of the report, also in the header of the weights
 NOTES = ("dataset", "objects", "grasps", "command", "commit", "hours", "machine")
-TIMES = ("seconds", "waiting")  # columns of the curves that are no results
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """How a network is trained: all that the result depends on.
-
-    Attributes:
-        network: architecture, paper or compact.
-        options: of the architecture, such as `rank`.
-        start: weights to begin with, as `load_network` takes them; random ones where empty.
-        loss: l2, consistency or combined.
-        steps: optimiser steps; the learning rate falls to zero over them, half a cosine.
-        seed: of weights, objects and rotations.
-        batch: grids in a step; the paper's 16.
-        learning_rate: of Adam at the first step; the paper's 0.001.
-        beta: share of the consistency loss in the combined one; the paper's 0.75.
-        collision_per_m2: weight of the collision loss in units of the residual. A contact point 1 cm deep
-            counts as much as a hand 5 cm away, because the depth must go and the grasp may be another. On validation
-            objects points are 6.0 mm deep without the loss and 1.8 mm with a weight of 1000; with 5000 it is 0.6 mm, but the
-            points are 26 instead of 18 mm from the surface, and fewer grasps are good after refinement.
-        weights: of the parts of the pose residual.
-        paper_share: share of grids under one of the paper's 27 rotations; the others are random.
-        objects: train only on so many objects, a fair sample; all without.
-        precision: of the convolutions, float32 or bfloat16; weights, poses and losses are float32 always.
-        validate_every: steps of an epoch, after each of which the validation objects are looked at.
-        validation_rotations: grids of each validation object.
-    """
-
-    network: str = "compact"
-    options: dict[str, Any] = field(default_factory=dict)
-    start: str = ""
-    loss: str = "combined"
-    steps: int = 10000
-    seed: int = 0
-    batch: int = 16
-    learning_rate: float = 0.001
-    beta: float = 0.75
-    collision_per_m2: float = 2500.0
-    weights: PoseWeights = field(default_factory=PoseWeights)
-    paper_share: float = 0.0
-    objects: int | None = None
-    precision: str = "float32"
-    validate_every: int = 250
-    validation_rotations: int = 4
-
-    def __post_init__(self) -> None:
-        """Check what cannot be trained.
-
-        Raises:
-            ConfigError: naming the entry, its value and what is valid.
-        """
-        if self.loss not in LOSSES:
-            raise ConfigError(f"loss: expected one of {', '.join(LOSSES)}, got {self.loss!r}")
-        if self.precision not in PRECISIONS:
-            raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {self.precision!r}")
-        for name in ("beta", "paper_share"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(f"{name}: expected 0 to 1, got {getattr(self, name)}")
-        for name in ("steps", "batch", "validate_every", "validation_rotations", "objects"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"{name}: expected at least 1, got {getattr(self, name)}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resources:
-    """What a run may use; on a CPU the result does not depend on it.
-
-    Attributes:
-        device: cpu, cuda, or auto: cuda where there is one. On cuda the objects live and grids are made there.
-        workers: processes that make grids ahead on a CPU; 0 makes them between the steps.
-        checkpoint_s: least time between two checkpoints, which are written at the end of an epoch [s].
-        limit_s: stop with a checkpoint at the end of the epoch in which this is over [s].
-    """
-
-    device: str = "auto"
-    workers: int = 0
-    checkpoint_s: float = 60.0
-    limit_s: float = math.inf
-
-
-@dataclass
-class Run:
-    """A run in progress: everything that a checkpoint keeps, and the best network since the last one."""
-
-    network: nn.Module
-    optimiser: torch.optim.Optimizer
-    step: int = 0
-    seconds: float = 0.0
-    best: float = math.inf
-    history: list[dict[str, float]] = field(default_factory=list)
-    best_network: nn.Module | None = None
 
 
 def train(
@@ -208,7 +106,7 @@ def train_on(
         sides = {**sides, "train": sides["train"].first(config.objects)}
     out.mkdir(parents=True, exist_ok=True)
     with team(resources.device) as processes:
-        run = _start(out, hand, config, processes.device)
+        run = begin(out, hand, config, processes.device)
         _fit(run, sides, out, hand, config, resources, processes)
         return _report(run, sides, out, hand, config) if processes.rank == 0 else {}
 
@@ -237,25 +135,25 @@ def _fit(
         means = _epoch(run, network, batches, objects, kinematics, config)
         means = dict(zip(means, processes.mean(list(means.values())), strict=True))
         if processes.rank == 0:
-            measure = {"beta": config.beta, "collision_per_m2": config.collision_per_m2}
-            figures = evaluate_network(
-                run.network,
-                held_out,
-                kinematics,
-                config.weights,
-                rotations=config.validation_rotations,
-                **measure,
-            )
+            figures = _figures(run.network, held_out, kinematics, config, config.validation_rotations)
             run.seconds = before + time.perf_counter() - began
-            _record(run, means, figures)
+            record(run, means, figures)
             tqdm.write(_line(run.history[-1]))
             progress.update(run.step - progress.n)
         over = float(time.perf_counter() - began > resources.limit_s)
         stop = run.step == config.steps or processes.mean([over])[0] > 0
         if processes.rank == 0 and (stop or time.perf_counter() - saved >= resources.checkpoint_s):
-            _checkpoint(run, out, hand, config)
+            keep(run, out, hand, config)
             saved = time.perf_counter()
     progress.close()
+
+
+def _figures(
+    network: nn.Module, objects: Objects, kinematics: Kinematics, config: TrainConfig, rotations: int
+) -> dict[str, float]:
+    """Figures of a network in the measure of its training."""
+    measure = Measure(weights=config.weights, beta=config.beta, collision_per_m2=config.collision_per_m2)
+    return evaluate_network(network, objects, kinematics, measure, rotations)
 
 
 def _epoch(
@@ -305,57 +203,6 @@ def step(
     return {name: value.detach() for name, value in losses.items()}
 
 
-def _start(out: Path, hand: Hand, config: TrainConfig, device: torch.device) -> Run:
-    """A new run, or the one in the folder."""
-    network = _first_network(hand, config).to(device)
-    if device.type == "cuda":  # the layout that its matrix units take convolutions in
-        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    adam = torch.optim.Adam(
-        network.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), fused=device.type == "cuda"
-    )
-    run = Run(network, adam)
-    path = out / "state.pt"
-    wanted = {"hand": hand.name, **asdict(config)}
-    if not path.exists():
-        return run
-    state = torch.load(path, weights_only=True, map_location=device)
-    if state["config"] != wanted:
-        different = [name for name in wanted if state["config"].get(name) != wanted[name]]
-        found = ", ".join(f"{name}={state['config'].get(name)!r}" for name in different)
-        asked = ", ".join(f"{name}={wanted[name]!r}" for name in different)
-        raise CheckpointError(
-            f"{path}: asked to go on with {asked}, found a run with {found}; use another --out"
-        )
-    network.load_state_dict(state["network"])
-    run.optimiser.load_state_dict(state["optimiser"])
-    run.step, run.seconds, run.best, run.history = (
-        state[key] for key in ("step", "seconds", "best", "history")
-    )
-    return run
-
-
-def _first_network(hand: Hand, config: TrainConfig) -> nn.Module:
-    """The network before the first step."""
-    if not config.start:
-        return make_network(config.network, hand, seed=config.seed, **config.options)
-    found = network_header(config.start)["architecture"]
-    if found != config.network:
-        raise CheckpointError(
-            f"{config.start}: asked to begin with architecture {config.network!r}, found {found!r}"
-        )
-    return load_network(config.start, hand)
-
-
-def _record(run: Run, means: dict[str, float], figures: dict[str, float]) -> None:
-    """A row of the curves, and the best network so far: by L_consistency of the validation objects."""
-    row = {"step": run.step, "seconds": round(run.seconds, 1), "waiting": round(means["waiting"], 4)}
-    row |= {f"train_{name}": value for name, value in means.items() if name != "waiting"}
-    row |= {f"validation_{name}": value for name, value in figures.items()}
-    run.history.append(row)
-    if figures["consistency"] < run.best:
-        run.best, run.best_network = figures["consistency"], copy.deepcopy(run.network)
-
-
 def _line(row: dict[str, float]) -> str:
     """What is said about an epoch."""
     losses = " ".join(f"{name} {row[f'train_{name}']:.4g}" for name in (*LOSSES, "collision"))
@@ -363,32 +210,6 @@ def _line(row: dict[str, float]) -> str:
         f"step {row['step']:.0f}: {losses}; held out: consistency {row['validation_consistency']:.4g}, "
         f"{row['seconds']:.0f} s, waited for grids {100 * row['waiting']:.1f} %"
     )
-
-
-def _checkpoint(run: Run, out: Path, hand: Hand, config: TrainConfig) -> None:
-    """Write the curves, the best weights so far, and the state to go on from; each file whole or not at all."""
-    table = io.StringIO()
-    writer = csv.DictWriter(table, fieldnames=list(run.history[0]))
-    writer.writeheader()
-    writer.writerows(run.history)
-    write_whole(out / "curves.csv", table.getvalue())
-    if run.best_network is not None:
-        best = min(run.history, key=lambda row: row["validation_consistency"])
-        save_network(
-            out / "best.safetensors", run.best_network, hand, step=best["step"], config=asdict(config)
-        )
-        run.best_network = None
-    state = {
-        "config": {"hand": hand.name, **asdict(config)},
-        "network": run.network.state_dict(),
-        "optimiser": run.optimiser.state_dict(),
-        "step": run.step,
-        "seconds": run.seconds,
-        "best": run.best,
-        "history": run.history,
-    }
-    with whole(out / "state.pt") as unfinished:
-        torch.save(state, unfinished)
 
 
 def _report(
@@ -399,15 +220,7 @@ def _report(
     best = load_network(str(out / "best.safetensors"), hand).to(device)
     kinematics = Kinematics(hand, device=device)
     figures = {
-        side: evaluate_network(
-            best,
-            objects.to(device),
-            kinematics,
-            config.weights,
-            rotations=REPORT_ROTATIONS,
-            beta=config.beta,
-            collision_per_m2=config.collision_per_m2,
-        )
+        side: _figures(best, objects.to(device), kinematics, config, REPORT_ROTATIONS)
         for side, objects in sides.items()
         if len(objects)
     }

@@ -6,13 +6,27 @@ import numpy as np
 import pytest
 import torch
 
-from grasp_pose_net.hand import Kinematics
+from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference import draw_starts
-from grasp_pose_net.planning import refine_and_rank, warm_up
+from grasp_pose_net.planning import Account, Batch, Context, Judge, Refine, Reject, Surroundings, run
 from grasp_pose_net.quality import contacts, hand_penetration, penetration
 from grasp_pose_net.refinement import Descent, Refinement, contact_jacobian, paper_objective, postures, refine
 from grasp_pose_net.refinement.refine import surface_depth
+from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.world import Box, HalfSpace, Part
+
+
+def planned(hand: Hand, field: SignedDistanceField, x: np.ndarray, near: Surroundings) -> Batch:
+    """What the planner's stages make of candidates: refined, and judged by ε."""
+    context = Context(
+        hand=hand,
+        kinematics=Kinematics(hand),
+        target=None,
+        field=field,
+        near=near,
+        rng=np.random.default_rng(0),
+    )
+    return run([Refine(), Judge()], Batch.of(x), context)
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +95,14 @@ def test_paper_objective_stays_closer_with_more_beta(hand, field, starts):
 
 
 def test_ranking_is_by_epsilon_and_counts_what_is_lost(hand, field, starts, table):
-    ranked = refine_and_rank(hand, field, starts, table)
-    assert len(ranked.x) >= 8
-    assert (np.diff(ranked.epsilon) <= 0).all() and ranked.epsilon[0] > 0.1
-    assert len(ranked.index) + sum(ranked.rejected.values()) == len(starts)
-    lost = refine_and_rank(hand, field, starts[:3], obstacles=(Part(Box((2.0, 2.0, 2.0)), np.eye(4)),))
-    assert len(lost.x) == 0 and lost.rejected["hits a neighbour"] == 3
+    batch = planned(hand, field, starts, Surroundings(plane=table))
+    best = batch.best()
+    assert len(best) >= 8
+    assert (np.diff(batch.epsilon[best]) <= 0).all() and batch.epsilon[best[0]] > 0.1
+    assert len(best) + sum(Account.of(batch).rejected.values()) == len(starts)
+    walled_in = Surroundings(obstacles=(Part(Box((2.0, 2.0, 2.0)), np.eye(4)),))
+    lost = planned(hand, field, starts[:3], walled_in)
+    assert len(lost.best()) == 0 and Account.of(lost).rejected == {Reject.HITS_NEIGHBOUR: 3}
 
 
 def test_pregrasp_opens_and_squeeze_presses(hand, field, refined):
@@ -118,7 +134,3 @@ def test_postures_of_a_hand_in_the_air_are_the_grasp_itself(hand, field, starts)
     away[:, :3] += 1.0
     for joints in postures(hand, field, away):
         np.testing.assert_array_equal(joints, away[:, 7:])
-
-
-def test_warm_up_runs(hand):
-    assert warm_up(hand) is None

@@ -25,13 +25,13 @@ from grasp_pose_net.training import Objects, TrainConfig, make_batch
 from grasp_pose_net.training.comparison import (
     Evaluation,
     compare,
-    evaluate,
     grid_rotations,
     pose_change,
     sample,
 )
 from grasp_pose_net.training.evaluation import Measure, depths, residuals
 from grasp_pose_net.training.losses import PoseWeights
+from grasp_pose_net.training.report import evaluate
 from grasp_pose_net.training.trained import load_trained
 
 NAMES = [f"made/thing_{i}" for i in (0, 1, 2, 4)]

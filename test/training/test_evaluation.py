@@ -11,10 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference import draw_starts
-from grasp_pose_net.planning import refine_and_rank
+from grasp_pose_net.planning import Batch, Context, Judge, Refine, Surroundings, run
 from grasp_pose_net.quality import epsilon_of, hand_penetration, penetration
 from grasp_pose_net.refinement import Refined
-from grasp_pose_net.shapes import random_rotations, rotate_pose
+from grasp_pose_net.shapes import SignedDistanceField, random_rotations, rotate_pose
 from grasp_pose_net.training import Objects, evaluation, make_batch
 from grasp_pose_net.training.evaluation import (
     PAPER_MEASURE,
@@ -89,15 +89,28 @@ def test_depths_are_those_of_the_protocol(objects: Objects, hand: Hand) -> None:
     assert 0 < found["mean_depth_m"] < found["total_depth_m"]
 
 
+def planned(hand: Hand, field: SignedDistanceField, x: np.ndarray) -> Batch:
+    """What the planner's stages make of candidates: refined, and judged by ε."""
+    context = Context(
+        hand=hand,
+        kinematics=Kinematics(hand),
+        target=None,
+        field=field,
+        near=Surroundings(),
+        rng=np.random.default_rng(0),
+    )
+    return run([Refine(), Judge()], Batch.of(x), context)
+
+
 def test_refined_figures_are_what_the_planner_would_offer(objects: Objects, hand: Hand) -> None:
     field, rng = objects.field(1), np.random.default_rng(0)
     ball = field_mesh(objects)
     x = np.concatenate([random_grasps(hand, 3, 5), draw_starts(hand, ball, field, 5, rng=rng)])
     found = refined_figures(hand, Kinematics(hand), field, x)
-    ranked = refine_and_rank(hand, field, x)
-    good = ranked.index[ranked.epsilon >= 0.05]
+    batch = planned(hand, field, x)
+    good = batch.rows[batch.epsilon[batch.rows] >= 0.05]
     assert 0 < len(good) < len(x)
-    assert found["best_epsilon"] == pytest.approx(ranked.epsilon.max())
+    assert found["best_epsilon"] == pytest.approx(batch.epsilon[batch.rows].max())
     assert found["good_share"] == pytest.approx(len(good) / len(x))
     assert (found["object_good"], found["first_good"]) == (1.0, float(0 in good))
     first = refined_figures(hand, Kinematics(hand), field, x[[good[0]]])
@@ -115,12 +128,13 @@ def test_trials_count_only_good_grasps_but_the_first_as_it_came(objects: Objects
 
     found = refined_figures(hand, kinematics, field, x, held)
     (grasps,) = tried
-    best = refine_and_rank(hand, field, x)
+    batch = planned(hand, field, x)
+    best = batch.x[batch.best()[0]]
     np.testing.assert_array_equal(grasps[0], x[0])
-    np.testing.assert_allclose(grasps[2], best.x[0])
+    np.testing.assert_allclose(grasps[2], best)
     names = ("raw_held", "first_held", "best_held")
     assert [found[name] for name in names] == [1.0, found["first_good"], 1.0]
-    sunk = np.repeat(best.x[:1], 2, 0)
+    sunk = np.repeat(best[None], 2, 0)
     sunk[:, :3] = 0.0  # the palm in the middle of the ball: refinement cannot free it
     found = refined_figures(hand, kinematics, field, sunk, held)
     assert [found[name] for name in names] == [1.0, 0.0, 0.0]
@@ -138,7 +152,8 @@ def test_candidates_that_stay_inside_are_not_good(
     objects: Objects, hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     field, rng, kinematics = objects.field(1), np.random.default_rng(0), Kinematics(hand)
-    best = refine_and_rank(hand, field, draw_starts(hand, field_mesh(objects), field, 5, rng=rng)).x[0]
+    batch = planned(hand, field, draw_starts(hand, field_mesh(objects), field, 5, rng=rng))
+    best = batch.x[batch.best()[0]]
     towards_middle = -best[:3] / np.linalg.norm(best[:3])
     steps_m = 0.001 * np.arange(1, 15)
     sinking = np.repeat(best[None], len(steps_m), 0)

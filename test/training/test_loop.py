@@ -19,6 +19,7 @@ from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network
 from grasp_pose_net.shapes import SignedDistanceField, random_rotations, rotate_pose
 from grasp_pose_net.training import Objects, Resources, TrainConfig, loop, make_objects, train_on
+from grasp_pose_net.training.checkpoints import Run
 
 SHORT = TrainConfig(
     options={"channels": [2, 2, 2], "hidden": 8}, steps=6, batch=2, validate_every=3, validation_rotations=1
@@ -41,7 +42,7 @@ def state_of(folder: Path) -> dict[str, Any]:
     state = torch.load(folder / "state.pt", weights_only=True)
     del state["seconds"]
     for row in state["history"]:
-        for name in loop.TIMES:
+        for name in ("seconds", "waiting"):
             del row[name]
     return state
 
@@ -75,7 +76,7 @@ def test_resumes_to_the_same_result(
     train_on(sides, tmp_path / "whole", hand, SHORT, HERE)
     real, taken = loop.step, []
 
-    def counted(run: loop.Run, *rest: Any) -> dict[str, torch.Tensor]:
+    def counted(run: Run, *rest: Any) -> dict[str, torch.Tensor]:
         taken.append(run.step)
         if taken == [0, 1, 2, 3, 4]:  # in the middle of the second epoch: what came after step 3 is lost
             raise Killed

@@ -1,0 +1,113 @@
+"""A run in progress: begun or found in its folder, its curves recorded, and kept there to go on from."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from grasp_pose_net.exceptions import CheckpointError
+from grasp_pose_net.hand import Hand
+from grasp_pose_net.inference.network import load_network, make_network, network_header, save_network
+from grasp_pose_net.storage import whole, write_whole
+from grasp_pose_net.training.config import TrainConfig
+
+
+@dataclass
+class Run:
+    """A run in progress: everything that a checkpoint keeps, and the best network since the last one."""
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+    best: float = math.inf
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_network: nn.Module | None = None
+
+
+def begin(out: Path, hand: Hand, config: TrainConfig, device: torch.device) -> Run:
+    """A new run, or the one in the folder `out`.
+
+    Raises:
+        CheckpointError: the folder holds a run with another configuration.
+    """
+    network = _first_network(hand, config).to(device)
+    if device.type == "cuda":  # the layout that its matrix units take convolutions in
+        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    adam = torch.optim.Adam(
+        network.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), fused=device.type == "cuda"
+    )
+    run = Run(network, adam)
+    path = out / "state.pt"
+    wanted = {"hand": hand.name, **asdict(config)}
+    if not path.exists():
+        return run
+    state = torch.load(path, weights_only=True, map_location=device)
+    if state["config"] != wanted:
+        different = [name for name in wanted if state["config"].get(name) != wanted[name]]
+        found = ", ".join(f"{name}={state['config'].get(name)!r}" for name in different)
+        asked = ", ".join(f"{name}={wanted[name]!r}" for name in different)
+        raise CheckpointError(
+            f"{path}: asked to go on with {asked}, found a run with {found}; use another --out"
+        )
+    network.load_state_dict(state["network"])
+    run.optimiser.load_state_dict(state["optimiser"])
+    run.step, run.seconds, run.best, run.history = (
+        state[key] for key in ("step", "seconds", "best", "history")
+    )
+    return run
+
+
+def _first_network(hand: Hand, config: TrainConfig) -> nn.Module:
+    """The network before the first step."""
+    if not config.start:
+        return make_network(config.network, hand, seed=config.seed, **config.options)
+    found = network_header(config.start)["architecture"]
+    if found != config.network:
+        raise CheckpointError(
+            f"{config.start}: asked to begin with architecture {config.network!r}, found {found!r}"
+        )
+    return load_network(config.start, hand)
+
+
+def record(run: Run, means: dict[str, float], figures: dict[str, float]) -> None:
+    """A row of the curves, and the best network so far: by L_consistency of the validation objects."""
+    row = {"step": run.step, "seconds": round(run.seconds, 1), "waiting": round(means["waiting"], 4)}
+    row |= {f"train_{name}": value for name, value in means.items() if name != "waiting"}
+    row |= {f"validation_{name}": value for name, value in figures.items()}
+    run.history.append(row)
+    if figures["consistency"] < run.best:
+        run.best, run.best_network = figures["consistency"], copy.deepcopy(run.network)
+
+
+def keep(run: Run, out: Path, hand: Hand, config: TrainConfig) -> None:
+    """Write the curves, the best weights so far, and the state to go on from; each file whole or not at all."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(run.history[0]))
+    writer.writeheader()
+    writer.writerows(run.history)
+    write_whole(out / "curves.csv", table.getvalue())
+    if run.best_network is not None:
+        best = min(run.history, key=lambda row: row["validation_consistency"])
+        save_network(
+            out / "best.safetensors", run.best_network, hand, step=best["step"], config=asdict(config)
+        )
+        run.best_network = None
+    state = {
+        "config": {"hand": hand.name, **asdict(config)},
+        "network": run.network.state_dict(),
+        "optimiser": run.optimiser.state_dict(),
+        "step": run.step,
+        "seconds": run.seconds,
+        "best": run.best,
+        "history": run.history,
+    }
+    with whole(out / "state.pt") as unfinished:
+        torch.save(state, unfinished)
