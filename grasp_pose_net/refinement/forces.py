@@ -10,6 +10,9 @@ gradient descent with momentum (Beck and Teboulle, 2009).
 
 from __future__ import annotations
 
+import math
+
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,41 +42,54 @@ def balanced_forces(
     Returns:
         (B, P, 3), in units of the mean normal force; zero where nothing touches.
     """
-    count = points.shape[:2]
-    active = touching[..., None].astype(float)
-    equal = -normals * active
-    arms = points / radius_m
-    # wrenches (B, 6, 3 P) of all forces: their sum, and the sum of their torques over the radius
-    wrenches = np.concatenate([np.broadcast_to(np.eye(3), (*count, 3, 3)), _crossing(arms)], axis=2)
-    wrenches = (wrenches * active[..., None]).transpose(0, 2, 1, 3).reshape(count[0], 6, -1)
-    back = wrenches.transpose(0, 2, 1).copy()
     # bounds the second derivative
-    step = 1.0 / (touching.sum(1) * (1.0 + (arms**2).sum(-1).max(1)) + evenness)[:, None, None]
-    forces = ahead = equal
-    momentum = 1.0
-    for _ in range(iterations):
-        slope = (back @ (wrenches @ ahead.reshape(count[0], -1, 1))).reshape(ahead.shape)
-        new = _into_cone(ahead - step * (slope + evenness * (ahead - equal)), normals, friction) * active
-        following = (1.0 + np.sqrt(1.0 + 4.0 * momentum**2)) / 2.0
-        ahead = new + (momentum - 1.0) / following * (new - forces)
-        forces, momentum = new, following
+    arms = points / radius_m
+    step = 1.0 / (touching.sum(1) * (1.0 + (arms**2).sum(-1).max(1)) + evenness)
+    forces = np.zeros_like(points)
+    for grasp in range(len(points)):
+        press = touching[grasp]
+        forces[grasp, press] = _balanced(
+            arms[grasp, press], normals[grasp, press], step[grasp], friction, evenness, iterations
+        )
     pressing = -(forces * normals).sum((1, 2))
     return forces * (touching.sum(1) / np.maximum(pressing, 1e-9))[:, None, None]
 
 
-def _crossing(vectors: Array) -> Array:
-    """Matrices (B, P, 3, 3) that take the cross product of vectors (B, P, 3) with what they are applied to."""
-    matrices = np.zeros((*vectors.shape, 3))
-    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-        matrices[..., i, j], matrices[..., i, k] = -vectors[..., k], vectors[..., j]
-    return matrices
+@numba.njit(cache=True, nogil=True)
+def _balanced(arms, normals, step, friction, evenness, iterations):
+    """Forces (C, 3) of the contacts of one grasp that press, by accelerated descent into the cones."""
+    forces, ahead, momentum = -normals, -normals, 1.0
+    for _ in range(iterations):
+        px = py = pz = tx = ty = tz = 0.0  # sums of the forces, and of their torques over the radius
+        for c in range(len(arms)):
+            (ax, ay, az), (x, y, z) = arms[c], ahead[c]
+            px, py, pz = px + x, py + y, pz + z
+            tx, ty, tz = tx + ay * z - az * y, ty + az * x - ax * z, tz + ax * y - ay * x
+        following = (1.0 + math.sqrt(1.0 + 4.0 * momentum**2)) / 2.0
+        share = (momentum - 1.0) / following
+        momentum = following
+        for c in range(len(arms)):
+            (ax, ay, az), (nx, ny, nz) = arms[c], normals[c]
+            x, y, z = ahead[c]
+            x -= step * (px + ty * az - tz * ay + evenness * (x + nx))
+            y -= step * (py + tz * ax - tx * az + evenness * (y + ny))
+            z -= step * (pz + tx * ay - ty * ax + evenness * (z + nz))
+            x, y, z = _into_cone(x, y, z, nx, ny, nz, friction)
+            ahead[c, 0] = x + share * (x - forces[c, 0])
+            ahead[c, 1] = y + share * (y - forces[c, 1])
+            ahead[c, 2] = z + share * (z - forces[c, 2])
+            forces[c, 0], forces[c, 1], forces[c, 2] = x, y, z
+    return forces
 
 
-def _into_cone(forces: Array, normals: Array, friction: float) -> Array:
-    """Nearest forces (B, P, 3) inside the cones around -normals."""
-    normal = -np.einsum("bpi,bpi->bp", forces, normals)[..., None]
-    tangential = forces + normal * normals
-    size = np.sqrt(np.einsum("bpi,bpi->bp", tangential, tangential))[..., None]
-    on_edge = np.maximum(normal + friction * size, 0.0) / (1.0 + friction**2)
-    edge = on_edge * (friction * tangential / np.maximum(size, 1e-12) - normals)
-    return np.where(size <= friction * normal, forces, edge)
+@numba.njit(cache=True, nogil=True)
+def _into_cone(x, y, z, nx, ny, nz, friction):
+    """Nearest force inside the cone around a normal turned round."""
+    along = -(x * nx + y * ny + z * nz)
+    ax, ay, az = x + along * nx, y + along * ny, z + along * nz
+    size = math.sqrt(ax * ax + ay * ay + az * az)
+    if size <= friction * along:
+        return x, y, z
+    on_edge = max(along + friction * size, 0.0) / (1.0 + friction**2)
+    across = on_edge * friction / max(size, 1e-12)
+    return across * ax - on_edge * nx, across * ay - on_edge * ny, across * az - on_edge * nz
