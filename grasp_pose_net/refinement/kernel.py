@@ -10,6 +10,9 @@ in the base frame, joints). Gradients are with respect to the tangent.
 Gradients are accumulated as forces and torques on the links and carried up the tree (J^T f): every term adds
 dE/dp as a force at its point; a parent takes over its child's wrench after the child's joint has read its
 share. Torques are about the world origin until they reach a joint.
+
+Long because numba keeps what it compiled by the text of a function's own file alone: split, a changed file would leave
+the compiled callers of another file with its old code, on every machine that has run them.
 """
 
 from __future__ import annotations

@@ -59,6 +59,8 @@ def band_points(triangles, origin, spacing, size, band):
 
     Returns:
         closest (R, R, R, 3) float32, and its squared distance (R, R, R) float32, inf where nothing is near.
+
+    Long because each loop goes on with what the one around it has worked out of the triangle.
     """
     closest = np.zeros((size, size, size, 3), np.float32)
     square = np.full((size, size, size), np.inf, np.float32)

@@ -14,7 +14,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -86,18 +86,9 @@ def synthesize_dataset(
     with _parts_folder(out, overwrite) as parts:
         done = _finished(parts, tasks)
         waiting = [task for task in tasks if task.name not in done]
-        start, found = time.perf_counter(), 0
-        with tqdm(initial=len(done), total=len(tasks), unit="object", smoothing=0.05) as progress:
-            for part in in_parallel(plan_object, waiting, backend=backend, jobs=jobs):
-                done[str(part.objects[0])] = part
-                if not part.failure[0]:
-                    save_dataset(_part_file(parts, str(part.objects[0])), part)
-                found += len(part.x)
-                rate = found / (time.perf_counter() - start)
-                progress.set_postfix_str(f"{rate:.2f} grasps/s", refresh=False)
-                progress.update()
-                if progress.n % _MERGE_EVERY == 0:
-                    save_dataset(out, _merged(done, tasks))
+        start = time.perf_counter()
+        planned = in_parallel(plan_object, waiting, backend=backend, jobs=jobs)
+        found = _take_in(planned, done, tasks, parts, out)
         data, seconds = _merged(done, tasks), time.perf_counter() - start
         save_dataset(out, data)
     this_run = {"objects": len(waiting), "grasps": found, "seconds": seconds}
@@ -154,6 +145,30 @@ def _finished(parts: Path, tasks: Sequence[Task]) -> dict[str, GraspDataset]:
         if part.mesh_hash[0] == task.mesh_hash:  # else the mesh is another one now
             done[task.name] = part
     return done
+
+
+def _take_in(
+    planned: Iterable[GraspDataset],
+    done: dict[str, GraspDataset],
+    tasks: Sequence[Task],
+    parts: Path,
+    out: Path,
+) -> int:
+    """Put each object among those that are done and into a file as soon as it is planned; how many grasps there are."""
+    start, found = time.perf_counter(), 0
+    with tqdm(initial=len(done), total=len(tasks), unit="object", smoothing=0.05) as progress:
+        for part in planned:
+            name = str(part.objects[0])
+            done[name] = part
+            if not part.failure[0]:
+                save_dataset(_part_file(parts, name), part)
+            found += len(part.x)
+            rate = found / (time.perf_counter() - start)
+            progress.set_postfix_str(f"{rate:.2f} grasps/s", refresh=False)
+            progress.update()
+            if progress.n % _MERGE_EVERY == 0:
+                save_dataset(out, _merged(done, tasks))
+    return found
 
 
 def _part_file(parts: Path, name: str) -> Path:
