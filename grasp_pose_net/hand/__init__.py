@@ -3,7 +3,7 @@
 from grasp_pose_net.hand.hand import Hand
 from grasp_pose_net.hand.kinematics import Kinematics, rotation_from_quat
 from grasp_pose_net.hand.points import Contacts, LinkPoints, Spheres
-from grasp_pose_net.hand.primitives import Shape
+from grasp_pose_net.hand.primitives import Solid
 from grasp_pose_net.hand.tree import KinematicTree
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "KinematicTree",
     "Kinematics",
     "LinkPoints",
-    "Shape",
+    "Solid",
     "Spheres",
     "rotation_from_quat",
 ]

@@ -16,7 +16,7 @@ from grasp_pose_net.config import load_yaml
 from grasp_pose_net.hand.description import HandDescription
 from grasp_pose_net.hand.kinematics import Kinematics
 from grasp_pose_net.hand.points import Array, Contacts, Index, LinkPoints, ReadOnlyArrays, Spheres
-from grasp_pose_net.hand.primitives import Shape, exposed_points, shape_mesh
+from grasp_pose_net.hand.primitives import Solid, exposed_points, shape_mesh
 from grasp_pose_net.hand.spheres import collision_pairs, fill
 from grasp_pose_net.hand.tree import Drive, KinematicTree, build_tree
 from grasp_pose_net.hand.urdf import Urdf, parse_urdf
@@ -68,7 +68,7 @@ class Hand(ReadOnlyArrays):
     closing: Array
     variety: Array
     tree: KinematicTree
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Solid, ...]
     contacts: Contacts
     digit_names: tuple[str, ...]
     _expansion: Array  # (all joints, J): all = _expansion @ independent + _offset

@@ -16,7 +16,7 @@ Kind = Literal["box", "cylinder", "sphere", "capsule"]
 
 
 @dataclass(frozen=True, eq=False)
-class Shape:
+class Solid:
     """A solid fixed to a link.
 
     Attributes:
@@ -41,7 +41,7 @@ class Shape:
         return np.array([radius, radius, length / 2 + (radius if self.kind != "cylinder" else 0.0)])
 
 
-def signed_distance(shape: Shape, points_link: Array) -> Array:
+def signed_distance(shape: Solid, points_link: Array) -> Array:
     """Distance (N,) [m] of points (N, 3) in the link's frame to the shape, negative inside."""
     points = transform_points(inverse_transform(shape.T_link_shape), points_link)
     if shape.kind == "box":
@@ -54,7 +54,7 @@ def signed_distance(shape: Shape, points_link: Array) -> Array:
     return np.linalg.norm(points, axis=1) - shape.size[0]
 
 
-def surface_points(shape: Shape, spacing: float) -> Array:
+def surface_points(shape: Solid, spacing: float) -> Array:
     """Points (N, 3) in the link's frame that cover the shape's surface about every ``spacing`` metres."""
     if shape.kind == "box":
         points = _box_surface(shape, spacing)
@@ -65,7 +65,7 @@ def surface_points(shape: Shape, spacing: float) -> Array:
     return transform_points(shape.T_link_shape, points)
 
 
-def exposed_points(shapes: tuple[Shape, ...], spacing: float) -> Array:
+def exposed_points(shapes: tuple[Solid, ...], spacing: float) -> Array:
     """Points (N, 3) on the surface of the union of shapes that share a link, in its frame."""
     kept = []
     for shape in shapes:
@@ -75,7 +75,7 @@ def exposed_points(shapes: tuple[Shape, ...], spacing: float) -> Array:
     return np.concatenate(kept)
 
 
-def inner_points(shape: Shape, spacing: float) -> Array:
+def inner_points(shape: Solid, spacing: float) -> Array:
     """Lattice (N, 3) inside the shape, in the link's frame, symmetric and with points on its mid-planes."""
     axes = []
     for half in shape.half_extents:
@@ -86,7 +86,7 @@ def inner_points(shape: Shape, spacing: float) -> Array:
     return points[signed_distance(shape, points) < 0]
 
 
-def shape_mesh(shape: Shape) -> trimesh.Trimesh:
+def shape_mesh(shape: Solid) -> trimesh.Trimesh:
     """Triangles of the shape in the link's frame."""
     if shape.kind == "box":
         mesh = trimesh.creation.box(extents=shape.size)
@@ -106,13 +106,13 @@ def _box_distance(excess: Array) -> Array:
     return np.linalg.norm(np.maximum(excess, 0), axis=1) + np.minimum(excess.max(axis=1), 0)
 
 
-def _box_surface(shape: Shape, spacing: float) -> Array:
+def _box_surface(shape: Solid, spacing: float) -> Array:
     axes = [np.linspace(-h, h, int(np.ceil(2 * h / spacing)) + 1) for h in shape.half_extents]
     lattice = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
     return lattice[(np.abs(lattice) >= shape.half_extents - 1e-9).any(axis=1)]
 
 
-def _cylinder_surface(shape: Shape, spacing: float) -> Array:
+def _cylinder_surface(shape: Solid, spacing: float) -> Array:
     radius, length = shape.size
     heights = np.linspace(-length / 2, length / 2, int(np.ceil(length / spacing)) + 1)
     sides = [_ring(radius, height, spacing) for height in heights]
@@ -121,7 +121,7 @@ def _cylinder_surface(shape: Shape, spacing: float) -> Array:
     return np.concatenate(sides + caps)
 
 
-def _capsule_surface(shape: Shape, spacing: float) -> Array:
+def _capsule_surface(shape: Solid, spacing: float) -> Array:
     """Fibonacci points on the end spheres, rings between them; a sphere is a capsule without length."""
     radius, length = (*shape.size, 0.0)[:2]
     count = int(np.ceil(4 * np.pi * radius**2 / spacing**2))

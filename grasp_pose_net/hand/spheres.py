@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist, pdist
 
 from grasp_pose_net.hand.points import Array, Index, Spheres
-from grasp_pose_net.hand.primitives import Shape, exposed_points, inner_points
+from grasp_pose_net.hand.primitives import Solid, exposed_points, inner_points
 from grasp_pose_net.hand.tree import KinematicTree
 
 # Neighbours in a capsule's chain stand at most radius / 1.5 apart: between them the skin dips by 6 % of it.
@@ -20,7 +20,7 @@ COARSE_TOLERANCE_M = 0.015
 NEAR_M = 0.01
 
 
-def fill(shapes: tuple[Shape, ...], tree: KinematicTree) -> Spheres:
+def fill(shapes: tuple[Solid, ...], tree: KinematicTree) -> Spheres:
     """Spheres inside the shapes: chains along capsules, a greedy cover of everything with edges."""
     links, positions, radii = [], [], []
     for index, name in enumerate(tree.names):
@@ -36,7 +36,7 @@ def fill(shapes: tuple[Shape, ...], tree: KinematicTree) -> Spheres:
     return Spheres(np.concatenate(links), np.concatenate(positions), np.concatenate(radii))
 
 
-def _chain(shape: Shape) -> tuple[Array, Array]:
+def _chain(shape: Solid) -> tuple[Array, Array]:
     """Centres (N, 3) and radii (N,) of spheres of the capsule's radius along its axis."""
     radius, length = (*shape.size, 0.0)[:2]
     count = int(np.ceil(length / (radius * CHAIN_STEP_RATIO))) + 1
@@ -45,7 +45,7 @@ def _chain(shape: Shape) -> tuple[Array, Array]:
     return centres, np.full(count, radius)
 
 
-def _cover(shapes: tuple[Shape, ...], tolerance: float) -> tuple[Array, Array]:
+def _cover(shapes: tuple[Solid, ...], tolerance: float) -> tuple[Array, Array]:
     """Few spheres within the union of shapes: again and again the one that reaches most bare surface."""
     surface = exposed_points(shapes, tolerance)
     skin = exposed_points(shapes, tolerance / 4)  # finer, or the spheres would stick out between its points

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.hand.primitives import Shape
+from grasp_pose_net.hand.primitives import Solid
 from grasp_pose_net.world import transform_points
 
 Array = NDArray[np.float64]
@@ -36,7 +36,7 @@ class Urdf:
 
     root_link: str
     joints: tuple[Joint, ...]
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Solid, ...]
 
     @property
     def links(self) -> tuple[str, ...]:
@@ -94,26 +94,26 @@ def _parse_joint(element: ET.Element) -> Joint:
     )
 
 
-def _link_shapes(link: ET.Element) -> list[Shape]:
+def _link_shapes(link: ET.Element) -> list[Solid]:
     name = link.attrib["name"]
     return _merge_capsules([_parse_shape(name, collision) for collision in link.findall("collision")])
 
 
-def _parse_shape(link: str, collision: ET.Element) -> Shape:
+def _parse_shape(link: str, collision: ET.Element) -> Solid:
     geometry = _required(collision, "geometry")
     T_link_shape = _origin(collision)
     if (box := geometry.find("box")) is not None:
-        return Shape(link, "box", tuple(map(float, box.attrib["size"].split())), T_link_shape)
+        return Solid(link, "box", tuple(map(float, box.attrib["size"].split())), T_link_shape)
     if (cylinder := geometry.find("cylinder")) is not None:
         size = (float(cylinder.attrib["radius"]), float(cylinder.attrib["length"]))
-        return Shape(link, "cylinder", size, T_link_shape)
+        return Solid(link, "cylinder", size, T_link_shape)
     if (sphere := geometry.find("sphere")) is not None:
-        return Shape(link, "sphere", (float(sphere.attrib["radius"]),), T_link_shape)
+        return Solid(link, "sphere", (float(sphere.attrib["radius"]),), T_link_shape)
     found = ", ".join(child.tag for child in geometry) or "nothing"
     raise ConfigError(f"collision of link {link!r} is {found}; valid: box, cylinder, sphere")
 
 
-def _merge_capsules(shapes: list[Shape]) -> list[Shape]:
+def _merge_capsules(shapes: list[Solid]) -> list[Solid]:
     """A cylinder with a sphere of its radius at both ends is a capsule, which URDF cannot say."""
     merged = []
     spheres = [shape for shape in shapes if shape.kind == "sphere"]
@@ -121,12 +121,12 @@ def _merge_capsules(shapes: list[Shape]) -> list[Shape]:
         ends = _end_spheres(shape, spheres) if shape.kind == "cylinder" else []
         if len(ends) == 2:
             spheres = [sphere for sphere in spheres if sphere not in ends]
-            shape = Shape(shape.link, "capsule", shape.size, shape.T_link_shape)
+            shape = Solid(shape.link, "capsule", shape.size, shape.T_link_shape)
         merged.append(shape)
     return merged + spheres
 
 
-def _end_spheres(cylinder: Shape, spheres: list[Shape]) -> list[Shape]:
+def _end_spheres(cylinder: Solid, spheres: list[Solid]) -> list[Solid]:
     radius, length = cylinder.size
     ends = transform_points(cylinder.T_link_shape, [[0, 0, -length / 2], [0, 0, length / 2]])
     return [

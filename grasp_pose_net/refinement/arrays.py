@@ -66,7 +66,7 @@ def scene(
     boxes = np.empty((len(obstacles), 15))
     for row, box in zip(boxes, obstacles, strict=True):
         row[:3], row[3:12] = box.T_object_shape[:3, 3], box.T_object_shape[:3, :3].reshape(-1)
-        row[12:] = 0.5 * box.shape.size
+        row[12:] = box.shape.bounds[1]
     flat = _NO_PLANE.copy() if plane is None else np.array([*plane.normal, plane.offset], np.float64)
     return Scene(values, _floats(field.origin), float(field.spacing), flat, boxes)
 

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.hand.primitives import Shape
+from grasp_pose_net.hand.primitives import Solid
 from grasp_pose_net.hand.urdf import parse_urdf
 from grasp_pose_net.simulation.model_parts import actuate_finger, couple
 from grasp_pose_net.world import Array, split_transform
@@ -58,12 +58,12 @@ def _add_links(spec: mujoco.MjSpec, hand: Hand) -> dict[str, mujoco.MjsBody]:
     return bodies
 
 
-def _add_shape(body: mujoco.MjsBody, shape: Shape) -> None:
+def _add_shape(body: mujoco.MjsBody, shape: Solid) -> None:
     position, quat_wxyz = split_transform(shape.T_link_shape)
     body.add_geom(type=GEOM_TYPES[shape.kind], size=_geom_size(shape), pos=position, quat=quat_wxyz)
 
 
-def _geom_size(shape: Shape) -> Array:
+def _geom_size(shape: Solid) -> Array:
     """MuJoCo's sizes (3,): half edges, or radius and half length."""
     if shape.kind == "box":
         return shape.half_extents

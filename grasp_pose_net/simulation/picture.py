@@ -11,7 +11,7 @@ import torch
 import trimesh
 
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.hand.primitives import Shape
+from grasp_pose_net.hand.primitives import Solid
 from grasp_pose_net.world import Array, split_transform
 
 OBJECT_COLOUR = (0.90, 0.55, 0.18, 1.0)
@@ -170,7 +170,7 @@ def _add_hand(spec: mujoco.MjSpec, hand: Hand, x: Array) -> None:
         )
 
 
-def _half_size(shape: Shape) -> list[float]:
+def _half_size(shape: Solid) -> list[float]:
     """MuJoCo's sizes: half-extents of a box; radius, half-length of a cylinder or capsule; radius of a sphere."""
     sizes = [float(s) for s in np.atleast_1d(shape.size)]
     if shape.kind == "box":

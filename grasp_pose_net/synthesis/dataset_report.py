@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grasp_pose_net.markdown import table
 from grasp_pose_net.synthesis.files import STRONG_EPSILON, GraspDataset
 from grasp_pose_net.synthesis.grasps import grasp_distance
 
@@ -108,11 +109,11 @@ def report_text(report: dict[str, Any]) -> str:
     if (run := report.get("this_run")) and run["objects"]:
         text = f"{run['grasps']} in {run['seconds']:.0f} s: {run['grasps_per_second']:.2f}/s"
         rows.append((f"grasps of this run ({run['objects']} objects)", text))
-    lines = ["| figure | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
+    lines = table(("figure", ""), rows)
     for title, key in (("Left out", "left_out"), (f"Fewer than {report['wanted']} grasps", "short")):
         if report[key]:
-            lines += ["", f"{title}:", "", *(f"- {name}: {why}" for name, why in report[key].items())]
-    return "\n".join(lines)
+            lines += [f"{title}:", "", *(f"- {name}: {why}" for name, why in report[key].items()), ""]
+    return "\n".join(lines).rstrip()
 
 
 def _nearest(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.training.tables import FIGURES, SIDES, table
+from grasp_pose_net.markdown import table
+from grasp_pose_net.training.tables import FIGURES, SIDES
 
 UNKNOWN = "not recorded"
 COLUMNS = {"source", "name", "licence"}  # of a table of licences
@@ -88,15 +89,11 @@ def _figures(report: dict[str, Any]) -> list[str]:
             other = f"{factor * baseline[name]:.4g}" if name in baseline else ""
             rows.append([title, *(f"{values[s]:.4g}" if s in values else "" for s in sides), gap, other])
     head = ["figure", *sides, "test / train"] + (["no network: test"] if baseline else [])
-    lines = [
-        f"Unrefined unless said; {report['rotations']} rotations of each object"
-        f"{'; ' + report['evaluated_on'] if 'evaluated_on' in report else ''}.",
-        "",
-    ]
-    return [
-        *lines,
-        *table(head, [row[: len(head)] for row in rows]),
-    ]  # without a baseline, without its column
+    conditions = f"Unrefined unless said; {report['rotations']} rotations of each object"
+    if "evaluated_on" in report:
+        conditions += f"; {report['evaluated_on']}"
+    # without a baseline, without its column
+    return [f"{conditions}.", "", *table(head, [row[: len(head)] for row in rows])]
 
 
 def _objects(count: int) -> str:

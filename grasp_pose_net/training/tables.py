@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+from grasp_pose_net.markdown import table
 from grasp_pose_net.training.evaluation import GOOD_EPSILON, TOLERANCE_M
 from grasp_pose_net.training.summary import (
     PAPER_CHANGE,
@@ -50,12 +50,6 @@ def evaluation_text(report: Entry) -> str:
         ratio_lines(report),
     ]
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a Markdown table and an empty one."""
-    lines = [head, ["---"] * len(head), *rows]
-    return [*("| " + " | ".join(line) + " |" for line in lines), ""]
 
 
 def spread_text(value: Entry, factor: float = 1.0) -> str:

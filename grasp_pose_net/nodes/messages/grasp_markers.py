@@ -13,7 +13,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.hand.primitives import Shape
+from grasp_pose_net.hand.primitives import Solid
 from grasp_pose_net.nodes.messages.basics import pose_message, vector_message
 from grasp_pose_net.nodes.messages.grasps import pose_vector
 from grasp_pose_net.nodes.support.object_scene import Target
@@ -80,7 +80,7 @@ def _hand(hand: Hand, T_object_link: Array, T_frame_object: Array, paint: ColorR
     return markers
 
 
-def _parts(shape: Shape) -> list[tuple[int, list[float], Array]]:
+def _parts(shape: Solid) -> list[tuple[int, list[float], Array]]:
     """Marker types with scale (3,) and pose (4, 4) that make up one shape; RViz knows no capsule."""
     middle = np.eye(4)
     if shape.kind == "box":
