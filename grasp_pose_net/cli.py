@@ -148,15 +148,15 @@ def perceive(
     from grasp_pose_net.perception import PerceptionConfig, draw_stages, perceive_files, report
 
     settings = None if config is None else load_yaml(config, PerceptionConfig)
-    scene = perceive_files(clouds, poses, out, settings, segmented)
-    typer.echo(scene.summary())
+    capture = perceive_files(clouds, poses, out, settings, segmented)
+    typer.echo(capture.summary())
     if image is not None:
-        draw_stages(scene, image)
+        draw_stages(capture, image)
         typer.echo(f"picture: {image}")
-    _write_json(report(scene), json_file)
-    if not scene.objects:
+    _write_json(report(capture), json_file)
+    if not capture.scene.targets:
         raise typer.Exit(1)
-    mesh = out / f"{scene.objects[0].id}.ply"
+    mesh = out / f"{capture.scene.targets[0].id}.ply"
     typer.echo(f"meshes and grids: {out}; next: grasp-pose-net plan {mesh}")
 
 

@@ -34,7 +34,6 @@ from grasp_pose_net.benchmark import benchmark_config
 from grasp_pose_net.benchmark.config import BenchmarkConfig
 from grasp_pose_net.benchmark.entries import grasp_figures
 from grasp_pose_net.benchmark.run import SPLITS, chosen_meshes
-from grasp_pose_net.benchmark.scan import perceived_scene
 from grasp_pose_net.benchmark.tables import wilson
 from grasp_pose_net.benchmark.trial import Task, Tools, episode_of, make_tools, on_true_object, views_of_task
 from grasp_pose_net.exceptions import GraspPoseNetError
@@ -106,8 +105,8 @@ def ablate(task: Task) -> list[dict[str, Any]]:
         episode, mesh = episode_of(task), load_mesh(task.mesh)
     except GraspPoseNetError as error:  # no such object for any variant
         return [{"name": task.name, "variant": "", "left_out": str(error)}]
-    scene = perceive(views_of_task(task, episode), task.config.perception)
-    around, targets = perceived_scene(scene)
+    scene = perceive(views_of_task(task, episode), task.config.perception).scene
+    targets = scene.targets
     for kind in PLANNERS:  # loaded here, so that no variant's time counts it
         _tools(task.config, kind)
     _proposer(task.config)
@@ -116,7 +115,7 @@ def ablate(task: Task) -> list[dict[str, Any]]:
     rows = []
     for name, variant in VARIANTS.items():
         started = time.process_time()
-        answer = variant(task, around, targets[0]) if targets else None
+        answer = variant(task, scene, targets[0]) if targets else None
         row = {"name": task.name, "variant": name, "process_s": time.process_time() - started}
         rows.append(row | {"held": False, "epsilon": 0.0, "true_epsilon": 0.0})
         if answer is not None:

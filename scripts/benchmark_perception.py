@@ -31,14 +31,15 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from grasp_pose_net.exceptions import ConfigError, PerceptionError
-from grasp_pose_net.perception import PerceivedObject, PerceptionConfig, perceive, warm_up
+from grasp_pose_net.perception import PerceptionConfig, perceive, warm_up
+from grasp_pose_net.perception.capture import described
 from grasp_pose_net.provenance import commit, machine
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, load_mesh, split_of
 from grasp_pose_net.simulation.cameras import CameraConfig
 from grasp_pose_net.simulation.tabletop import Tabletop, TabletopConfig, random_tabletop
 from grasp_pose_net.simulation.world import mesh_files
 from grasp_pose_net.synthesis.sources import object_name
-from grasp_pose_net.world import Array
+from grasp_pose_net.world import Array, SceneObject
 
 MOST_OBJECTS = 6
 SURFACE_POINTS = 5000
@@ -128,11 +129,12 @@ def seen_by(count: int, names: Sequence[str], tabletop: Tabletop, seed: int, num
     cameras = CameraConfig(names=tuple(f"camera_{i + 1}" for i in range(count)))
     views = tabletop.views(cameras, np.random.default_rng([seed, number, count]))
     wall, process = time.perf_counter(), time.process_time()
-    problem, items, obstacles, stages = None, (), [], {}
+    problem, items, obstacles, stages = None, [], [], {}
     try:
-        scene = perceive(views, CONFIG)
-        items, stages = scene.objects, scene.seconds
-        obstacles = [thing.text() for thing in scene.obstacles]
+        capture = perceive(views, CONFIG)
+        items = [(item, capture.points[item.id]) for item in capture.scene.targets]
+        stages = capture.seconds
+        obstacles = [described(thing) for thing in capture.scene.obstacles]
     except PerceptionError as error:
         problem = str(error)
     wall, process = time.perf_counter() - wall, time.process_time() - process
@@ -155,17 +157,17 @@ def seen_by(count: int, names: Sequence[str], tabletop: Tabletop, seed: int, num
 def compared(
     meshes: Sequence[trimesh.Trimesh],
     names: Sequence[str],
-    items: Sequence[PerceivedObject],
+    items: Sequence[tuple[SceneObject, Array]],
     rng: np.random.Generator,
 ) -> tuple[list[dict[str, Any]], int]:
-    """Figures of each true object, and how many perceived objects are none."""
-    owners = [owner(item, meshes) for item in items]
+    """Figures of each true object, and how many perceived objects, each with its points (N, 3) [m], are none."""
+    owners = [owner(points, meshes) for _, points in items]
     objects = []
     for i, (name, mesh) in enumerate(zip(names, meshes, strict=True)):
         own = [item for item, whose in zip(items, owners, strict=True) if whose == i]
         entry: dict[str, Any] = {"name": name, "size_m": mesh.extents.round(4).tolist(), "found": bool(own)}
         if own:
-            largest = max(own, key=lambda item: len(item.points))
+            largest, _ = max(own, key=lambda item: len(item[1]))
             found = largest.mesh.copy().apply_transform(largest.T_world_object)
             entry |= {
                 "iou": iou(mesh, found),
@@ -178,9 +180,9 @@ def compared(
     return objects, len(items) - sum(entry["found"] for entry in objects)
 
 
-def owner(item: PerceivedObject, meshes: Sequence[trimesh.Trimesh]) -> int | None:
-    """Which of the true objects a perceived one is, None for none."""
-    some = item.points[:: max(1, len(item.points) // OWNER_POINTS)].astype(np.float32)
+def owner(points: Array, meshes: Sequence[trimesh.Trimesh]) -> int | None:
+    """Which of the true objects one that was perceived by points (N, 3) [m] is, None for none."""
+    some = points[:: max(1, len(points) // OWNER_POINTS)].astype(np.float32)
     away = np.stack([ray_scene(mesh).compute_distance(o3d.core.Tensor(some)).numpy() for mesh in meshes])
     best = int(np.bincount(away.argmin(0)).argmax())
     return best if (away[best] < OWN_M).mean() > OWN_RATIO else None

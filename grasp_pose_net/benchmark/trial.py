@@ -18,7 +18,7 @@ from grasp_pose_net.benchmark.config import FORCE, LIFT, PLAN, SCAN, BenchmarkCo
 from grasp_pose_net.benchmark.entries import entry, grasp_figures, known_stages
 from grasp_pose_net.benchmark.lift import SimulatedRobot, StageFailure, lift
 from grasp_pose_net.benchmark.pictures import draw_failure
-from grasp_pose_net.benchmark.scan import perceived_scene, views_of
+from grasp_pose_net.benchmark.scan import views_of
 from grasp_pose_net.exceptions import GraspPoseNetError, PerceptionError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.models import robot_srdf, robot_urdf
@@ -221,10 +221,10 @@ class Trial:
         self._episode = episode_of(self._task)
         self.stage = "perception"
         views = views_of_task(self._task, self._episode)
-        scene = self._timed("perception", lambda: perceive(views, self._config.perception))
-        if not scene.objects:
-            raise PerceptionError(f"no object to grasp: {scene.summary()}")
-        return perceived_scene(scene)
+        capture = self._timed("perception", lambda: perceive(views, self._config.perception))
+        if not capture.scene.targets:
+            raise PerceptionError(f"no object to grasp: {capture.summary()}")
+        return capture.scene
 
     def _plan(self, scene: Scene) -> tuple[SceneObject, Plan]:
         """The target with the best grasp, and its plan."""

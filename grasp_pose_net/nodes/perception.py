@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 
 import numpy as np
@@ -24,10 +23,11 @@ from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
 from grasp_pose_net.nodes.support.parameters import declare
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.nodes.support.runtime import run
-from grasp_pose_net.perception import Identities, Scene, occupied_cells, perceive, warm_up
-from grasp_pose_net.world import transform_points
+from grasp_pose_net.perception import Capture, Identities, occupied_cells, perceive, warm_up
+from grasp_pose_net.world import Role, Scene, SceneObject, transform_points
 
-SUPPORT, OBSTACLE, OBJECT, SEVERAL = "support", "obstacle", "object", "several"  # keys of ObjectType
+SEVERAL = "several"  # key of ObjectType, beside those of the roles
+KEYS = {Role.TARGET: "object", Role.OBSTACLE: "obstacle", Role.SUPPORT: "support"}
 
 
 class PerceptionNode(Node):
@@ -55,14 +55,14 @@ class PerceptionNode(Node):
         try:
             views, left_out, stamp = self._cameras.take()
             started = time.perf_counter()
-            scene = perceive(views, self._config.scene, left_out)
-            scene = dataclasses.replace(scene, objects=self._identities.named(scene.objects))
-            self._publish_objects(scene, stamp.to_msg())
+            capture = perceive(views, self._config.scene, left_out)
+            capture = capture.named(self._identities.named(capture.scene.targets))
+            self._publish_objects(capture.scene, stamp.to_msg())
             seconds = time.perf_counter() - started
-            response.success = bool(scene.objects)
-            response.message = f"{scene.summary()}; perception {1e3 * seconds:.0f} ms"
+            response.success = bool(capture.scene.targets)
+            response.message = f"{capture.summary()}; perception {1e3 * seconds:.0f} ms"
             self.get_logger().info(response.message)
-            self._publish_pictures(scene, stamp.to_msg())
+            self._publish_pictures(capture, stamp.to_msg())
         except (GraspPoseNetError, ValueError, RuntimeError) as error:  # open3d raises RuntimeError
             response.success, response.message = False, str(error)
             self.get_logger().warning(f"capture failed: {error}")
@@ -74,24 +74,25 @@ class PerceptionNode(Node):
 
     def _publish_objects(self, scene: Scene, stamp: TimeMessage) -> None:
         """Objects as meshes, table and obstacles as boxes; ``type.key`` says which is which."""
-        frame, table = self._config.world_frame, scene.table
-        entries: list[CollisionObject] = []
-        for item in scene.objects:
-            entries.append(mesh_object(item.id, item.mesh, item.T_world_object, frame, stamp))
-            entries[-1].type.key = SEVERAL if item.several else OBJECT
-        for thing in scene.obstacles:
-            entries.append(box_object(thing.id, thing.size.tolist(), thing.T_world_box, frame, stamp))
-            entries[-1].type.key, entries[-1].type.db = OBSTACLE, thing.reason
-        entries.append(box_object("table", table.size.tolist(), table.T_world_box, frame, stamp))
-        entries[-1].type.key = SUPPORT
+        entries = [self._message(entry, stamp) for entry in scene.objects]
         self._objects.publish(PlanningSceneWorld(collision_objects=entries))
 
-    def _publish_pictures(self, scene: Scene, stamp: TimeMessage) -> None:
+    def _message(self, entry: SceneObject, stamp: TimeMessage) -> CollisionObject:
+        frame, pose = self._config.world_frame, entry.T_world_object
+        if entry.role is Role.TARGET:
+            message = mesh_object(entry.id, entry.mesh, pose, frame, stamp)
+        else:
+            message = box_object(entry.id, entry.sides.tolist(), pose, frame, stamp)
+        message.type.key = SEVERAL if entry.several else KEYS[entry.role]
+        message.type.db = entry.reason
+        return message
+
+    def _publish_pictures(self, capture: Capture, stamp: TimeMessage) -> None:
         """For RViz: the fused cloud, markers, and the cells that the network will see."""
         frame = self._config.world_frame
-        self._cloud.publish(scene_cloud(scene, frame, stamp))
-        self._markers.publish(scene_markers(scene, frame, stamp))
-        cells = [transform_points(o.T_world_object, occupied_cells(o.mesh)) for o in scene.objects]
+        self._cloud.publish(scene_cloud(capture, frame, stamp))
+        self._markers.publish(scene_markers(capture, frame, stamp))
+        cells = [transform_points(o.T_world_object, occupied_cells(o.mesh)) for o in capture.scene.targets]
         self._voxels.publish(xyz_cloud_message(np.vstack([np.empty((0, 3)), *cells]), frame, stamp))
 
 

@@ -1,21 +1,19 @@
 """Depth views → table and objects as closed meshes."""
 
+from grasp_pose_net.perception.capture import Capture
 from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.files import occupied_cells, perceive_files, report
 from grasp_pose_net.perception.identity import Identities
-from grasp_pose_net.perception.obstacles import Obstacle
-from grasp_pose_net.perception.perceive import PerceivedObject, Scene, perceive, warm_up
+from grasp_pose_net.perception.from_views import perceive, warm_up
 from grasp_pose_net.perception.picture import OBJECT_COLOURS, draw_stages, object_colour
 from grasp_pose_net.perception.table import Table
 from grasp_pose_net.perception.views import View
 
 __all__ = [
     "OBJECT_COLOURS",
+    "Capture",
     "Identities",
-    "Obstacle",
-    "PerceivedObject",
     "PerceptionConfig",
-    "Scene",
     "Table",
     "View",
     "draw_stages",

@@ -13,8 +13,9 @@ import trimesh
 import yaml
 
 from grasp_pose_net.exceptions import PerceptionError
+from grasp_pose_net.perception.capture import Capture
 from grasp_pose_net.perception.config import PerceptionConfig
-from grasp_pose_net.perception.perceive import Scene, perceive
+from grasp_pose_net.perception.from_views import perceive
 from grasp_pose_net.perception.table import Table, facing_plane
 from grasp_pose_net.perception.views import View
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, SignedDistanceField, occupancy_grid
@@ -33,7 +34,7 @@ def perceive_files(
     out: Path,
     config: PerceptionConfig | None = None,
     segmented: bool = False,
-) -> Scene:
+) -> Capture:
     """Objects in views from files, written to a folder as ``<id>.ply`` (mesh) and ``<id>.npz`` (grid).
 
     Without poses there must be one view, in its camera's frame; the world's z is then the normal of the table
@@ -71,12 +72,12 @@ def perceive_files(
             views, table = views_around(only), Table(np.eye(4), np.full(3, 2 * HALF_SIDE_M))
         else:
             views = [View(clouds[0].stem, only, level_pose(only))]
-    scene = perceive(views, config or PerceptionConfig(), table=table)
+    capture = perceive(views, config or PerceptionConfig(), table=table)
     out.mkdir(parents=True, exist_ok=True)
-    for item in scene.objects:
+    for item in capture.scene.targets:
         item.mesh.export(out / f"{item.id}.ply")
         np.savez_compressed(out / f"{item.id}.npz", occupancy=occupancy(item.mesh), cell_m=CELL_M)
-    return scene
+    return capture
 
 
 def read_cloud(path: Path) -> Array:
@@ -169,10 +170,13 @@ def occupied_cells(mesh: trimesh.Trimesh) -> Array:
     return (cells - (GRID_CELLS - 1) / 2) * CELL_M
 
 
-def report(scene: Scene) -> dict[str, Any]:
-    """What a scene holds, as plain numbers for JSON."""
+def report(capture: Capture) -> dict[str, Any]:
+    """What a capture shows, as plain numbers for JSON."""
     return {
-        "table": {"T_world_table": scene.table.T_world_table.tolist(), "size_m": scene.table.size.tolist()},
+        "table": {
+            "T_world_table": capture.table.T_world_table.tolist(),
+            "size_m": capture.table.size.tolist(),
+        },
         "objects": [
             {
                 "id": item.id,
@@ -180,21 +184,21 @@ def report(scene: Scene) -> dict[str, Any]:
                 "size_m": item.mesh.extents.tolist(),
                 "volume_m3": float(item.mesh.volume),
                 "faces": len(item.mesh.faces),
-                "points": len(item.points),
+                "points": len(capture.points[item.id]),
                 "may_be_several": item.several,
             }
-            for item in scene.objects
+            for item in capture.scene.targets
         ],
         "obstacles": [
             {
                 "id": item.id,
                 "reason": item.reason,
-                "T_world_box": item.T_world_box.tolist(),
-                "size_m": item.size.tolist(),
+                "T_world_box": item.T_world_object.tolist(),
+                "size_m": item.sides.tolist(),
             }
-            for item in scene.obstacles
+            for item in capture.scene.obstacles
         ],
-        "notes": list(scene.notes),
-        "left_out": scene.left_out,
-        "seconds": scene.seconds,
+        "notes": list(capture.notes),
+        "left_out": capture.left_out,
+        "seconds": capture.seconds,
     }

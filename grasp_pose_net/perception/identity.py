@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grasp_pose_net.perception.perceive import PerceivedObject
+from grasp_pose_net.world import SceneObject
 
 SAME_PLACE_M = 0.02  # the centre of mass of an object at rest comes out within 6 mm of itself
 SAME_SIZE_M = 0.03  # and its sides within a few cells
@@ -18,11 +18,11 @@ class Identities:
 
     def __init__(self) -> None:
         """Know no object."""
-        self._known: tuple[PerceivedObject, ...] = ()
+        self._known: tuple[SceneObject, ...] = ()
         self._next = 0
 
-    def named(self, objects: Sequence[PerceivedObject]) -> tuple[PerceivedObject, ...]:
-        """The same objects with the ids they had, where they stand where one stood; no id is given out again."""
+    def named(self, objects: Sequence[SceneObject]) -> tuple[str, ...]:
+        """Ids of objects: the one that it had, where one stands where one stood; no id is given out again."""
         pairs = sorted(
             (float(np.linalg.norm(new.T_world_object[:3, 3] - old.T_world_object[:3, 3])), i, j)
             for i, new in enumerate(objects)
@@ -38,7 +38,7 @@ class Identities:
             name = self._known[kept[i]].id if i in kept else self._new()
             named.append(dataclasses.replace(item, id=name))
         self._known = tuple(named)
-        return self._known
+        return tuple(item.id for item in named)
 
     def _new(self) -> str:
         self._next += 1

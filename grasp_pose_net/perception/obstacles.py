@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import ndimage
 
@@ -11,43 +9,23 @@ from grasp_pose_net.perception.clusters import FLOATING_M
 from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.table import Table
 from grasp_pose_net.perception.views import Surface
-from grasp_pose_net.world import Array, make_transform, transform_points
+from grasp_pose_net.world import Array, Box, Part, SceneObject, make_transform, transform_points
 
 CUT_M = 0.005  # what is seen this close to the end of the workspace goes on beyond it
 CUT_POINTS = 5  # fewer are noise
 OVERHANG_M = 0.015  # what is seen this far beyond the table's edge is cut off a little farther out
 SILHOUETTE_CELL_M = 0.004
 MIN_BODY_M = 0.012  # a body is at least this thick to each side of its middle: handles and spouts are none
+THINNEST_M = 1e-4  # what is seen as a plane is a box nevertheless
 NECK_RATIO = 0.7  # two bodies are joined by less than this part of the smaller one
 
 
-@dataclass(frozen=True)
-class Obstacle:
-    """Something on the table that is not to be grasped.
-
-    Attributes:
-        id: ``obstacle_0``, ``obstacle_1``, ... from the one with most points.
-        reason: why.
-        T_world_box: (4, 4) pose of the middle of a box around it, axes parallel to the world's.
-        size: (3,) sides of that box [m].
-    """
-
-    id: str
-    reason: str
-    T_world_box: Array
-    size: Array
-
-    @classmethod
-    def around(cls, name: str, points_world: Array, floor: float, why: str) -> Obstacle:
-        """Box around points (N, 3) [m] down to the height ``floor`` of the table."""
-        low, high = points_world.min(0), points_world.max(0)
-        low[2] = min(low[2], floor)
-        return cls(name, why, make_transform((low + high) / 2), high - low)
-
-    def text(self) -> str:
-        """One line."""
-        place = np.round(self.T_world_box[:3, 3], 3).tolist()
-        return f"{self.id} at {place} m {self.reason}"
+def boxed(name: str, points_world: Array, table: Table, why: str) -> SceneObject:
+    """Box around points (N, 3) [m], axes parallel to the world's, down to the height of the table."""
+    low, high = points_world.min(0), points_world.max(0)
+    low[2] = min(low[2], table.T_world_table[2, 3])
+    parts = (Part(Box(np.maximum(high - low, THINNEST_M))),)
+    return SceneObject(name, make_transform((low + high) / 2), parts, reason=why)
 
 
 def why_not(part: Surface, table: Table, config: PerceptionConfig) -> str:

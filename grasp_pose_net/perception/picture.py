@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from grasp_pose_net.perception.capture import described
 from grasp_pose_net.perception.files import occupied_cells
 from grasp_pose_net.world import Array, transform_points
 
 if TYPE_CHECKING:  # matplotlib is loaded when a picture is made
     from mpl_toolkits.mplot3d.axes3d import Axes3D
 
-    from grasp_pose_net.perception.perceive import Scene
+    from grasp_pose_net.perception.capture import Capture
 
 OBJECT_COLOURS = (
     (230, 80, 60),
@@ -32,11 +33,11 @@ def object_colour(name: str) -> tuple[int, int, int]:
     return OBJECT_COLOURS[int(name.rpartition("_")[2]) % len(OBJECT_COLOURS)]
 
 
-def draw_stages(scene: Scene, path: Path) -> None:
+def draw_stages(capture: Capture, path: Path) -> None:
     """Write a picture with a panel for each stage.
 
     Args:
-        scene: what was perceived.
+        capture: what was perceived.
         path: PNG to write.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -47,40 +48,40 @@ def draw_stages(scene: Scene, path: Path) -> None:
     panels = (_views, _table, _clusters, _meshes, _cells)
     for i, panel in enumerate(panels):
         axes: Axes3D = figure.add_subplot(2, 3, i + 1, projection="3d")
-        axes.set_title(panel(axes, scene), fontsize=10)
-        _frame(axes, scene)
+        axes.set_title(panel(axes, capture), fontsize=10)
+        _frame(axes, capture)
     text = figure.add_subplot(2, 3, 6)
     text.axis("off")
-    text.text(0, 1, _legend(scene), va="top", fontsize=9, family="monospace", wrap=True)
+    text.text(0, 1, _legend(capture), va="top", fontsize=9, family="monospace", wrap=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90)
 
 
-def _views(axes: Axes3D, scene: Scene) -> str:
-    for i, (name, points) in enumerate(scene.view_points.items()):
+def _views(axes: Axes3D, capture: Capture) -> str:
+    for i, (name, points) in enumerate(capture.view_points.items()):
         _scatter(axes, points, OBJECT_COLOURS[i % len(OBJECT_COLOURS)], label=name)
     axes.legend(fontsize=7, markerscale=6, loc="upper left")
     return "1  views, fused and cropped, by camera"
 
 
-def _table(axes: Axes3D, scene: Scene) -> str:
-    half = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) / 2 * scene.table.size[:2]
-    corners = transform_points(scene.table.T_world_table, np.column_stack([half, np.zeros(5)]))
-    _scatter(axes, scene.table_points, (170, 170, 170))
+def _table(axes: Axes3D, capture: Capture) -> str:
+    half = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) / 2 * capture.table.size[:2]
+    corners = transform_points(capture.table.T_world_table, np.column_stack([half, np.zeros(5)]))
+    _scatter(axes, capture.table_points, (170, 170, 170))
     axes.plot(*corners.T, color="black", linewidth=1)
     return "2  table: points of the plane, its box's outline"
 
 
-def _clusters(axes: Axes3D, scene: Scene) -> str:
-    for item in scene.objects:
-        _scatter(axes, item.points, object_colour(item.id))
-    for thing in scene.obstacles:
-        _box(axes, thing.T_world_box, thing.size)
+def _clusters(axes: Axes3D, capture: Capture) -> str:
+    for item in capture.scene.targets:
+        _scatter(axes, capture.points[item.id], object_colour(item.id))
+    for thing in capture.scene.obstacles:
+        _box(axes, thing.T_world_object, thing.sides)
     return "3  clusters; boxes: not to be grasped"
 
 
-def _meshes(axes: Axes3D, scene: Scene) -> str:
-    for item in scene.objects:
+def _meshes(axes: Axes3D, capture: Capture) -> str:
+    for item in capture.scene.targets:
         mesh = item.mesh
         if len(mesh.faces) > MOST_FACES:
             mesh = mesh.simplify_quadric_decimation(face_count=MOST_FACES)
@@ -90,8 +91,8 @@ def _meshes(axes: Axes3D, scene: Scene) -> str:
     return "4  closed meshes"
 
 
-def _cells(axes: Axes3D, scene: Scene) -> str:
-    for item in scene.objects:
+def _cells(axes: Axes3D, capture: Capture) -> str:
+    for item in capture.scene.targets:
         cells = transform_points(item.T_world_object, occupied_cells(item.mesh))
         _scatter(axes, cells, object_colour(item.id), size=3)
     return "5  occupied cells of 5 mm"
@@ -112,10 +113,10 @@ def _box(axes: Axes3D, T_world_box: Array, size: Array) -> None:
             axes.plot(*np.stack([corner[a], corner[b]]).T, color="firebrick", linewidth=0.8)
 
 
-def _frame(axes: Axes3D, scene: Scene) -> None:
+def _frame(axes: Axes3D, capture: Capture) -> None:
     """The table in the middle, equal scales."""
-    side = max(0.3, float(scene.table.size[:2].max())) / 2
-    x, y, z = scene.table.T_world_table[:3, 3]
+    side = max(0.3, float(capture.table.size[:2].max())) / 2
+    x, y, z = capture.table.T_world_table[:3, 3]
     axes.set(xlim=(x - side, x + side), ylim=(y - side, y + side), zlim=(z - 0.05, z - 0.05 + side))
     axes.set_box_aspect((2, 2, 1))
     axes.set(xlabel="x [m]", ylabel="y [m]", zlabel="z [m]")
@@ -123,9 +124,9 @@ def _frame(axes: Axes3D, scene: Scene) -> None:
     axes.view_init(elev=35, azim=-60)
 
 
-def _legend(scene: Scene) -> str:
-    lines = [item.text() for item in scene.objects]
-    lines += [f"{thing.id}: {thing.reason.split(',')[0]}" for thing in scene.obstacles]
-    lines += [f"left out {name}" for name in scene.left_out]
-    lines += [""] + [f"{stage:12s}{1e3 * seconds:7.0f} ms" for stage, seconds in scene.seconds.items()]
+def _legend(capture: Capture) -> str:
+    lines = [described(item) for item in capture.scene.targets]
+    lines += [f"{thing.id}: {thing.reason.split(',')[0]}" for thing in capture.scene.obstacles]
+    lines += [f"left out {name}" for name in capture.left_out]
+    lines += [""] + [f"{stage:12s}{1e3 * seconds:7.0f} ms" for stage, seconds in capture.seconds.items()]
     return "\n".join(lines)

@@ -13,8 +13,9 @@ from scipy.spatial.transform import Rotation
 from grasp_pose_net.exceptions import PerceptionError
 from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.views import cell_means
-from grasp_pose_net.world import Array
+from grasp_pose_net.world import Array, Role, SceneObject
 
+TABLE = "table"  # its id
 SEARCH_STEP = 4  # every fourth point is enough for a cell of 16 of them
 COARSE_M = 0.01  # the plane is searched in cells of this side
 PLANE_BAND_M = 0.008  # calibration errors of 2 mm and 0.3 degrees put views this far apart at 0.7 m
@@ -43,6 +44,11 @@ class Table:
         T_table_box = np.eye(4)
         T_table_box[2, 3] = -self.size[2] / 2
         return self.T_world_table @ T_table_box
+
+    @property
+    def support(self) -> SceneObject:
+        """The box as an object of a scene."""
+        return SceneObject.box(TABLE, self.T_world_box, self.size, Role.SUPPORT)
 
 
 def find_table(points_world: Array, config: PerceptionConfig) -> Table:

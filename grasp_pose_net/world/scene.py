@@ -12,7 +12,7 @@ import trimesh
 from grasp_pose_net.exceptions import PlanningError, WorldError
 from grasp_pose_net.world.checks import named
 from grasp_pose_net.world.shape import Box, Mesh, Shape
-from grasp_pose_net.world.transforms import Array, inverse_transform, rigid_transform
+from grasp_pose_net.world.transforms import Array, inverse_transform, rigid_transform, transform_points
 
 WORLD = "world"
 
@@ -101,6 +101,12 @@ class SceneObject:
         kinds = ", ".join(type(shape).__name__.lower() for shape in shapes)
         raise PlanningError(f"object {self.id!r} is no single mesh and cannot be grasped (it has: {kinds})")
 
+    @property
+    def sides(self) -> Array:
+        """Sides (3,) of the box around its shapes [m], along the axes of its own frame."""
+        corners = [transform_points(part.T_object_shape, part.shape.corners) for part in self.parts]
+        return np.ptp(np.vstack(corners), axis=0)
+
     def placed(self) -> Iterator[tuple[Shape, Array]]:
         """Its shapes, and the pose (4, 4) of each in the scene's frame."""
         for part in self.parts:
@@ -184,6 +190,11 @@ class Scene:
     def targets(self) -> tuple[SceneObject, ...]:
         """What may be grasped."""
         return tuple(entry for entry in self.objects if entry.role is Role.TARGET)
+
+    @property
+    def obstacles(self) -> tuple[SceneObject, ...]:
+        """What is not to be grasped and carries nothing."""
+        return tuple(entry for entry in self.objects if entry.role is Role.OBSTACLE)
 
     def with_object(self, entry: SceneObject) -> Scene:
         """Scene with an object, in place of the one of its id where there is one."""

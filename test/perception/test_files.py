@@ -122,7 +122,7 @@ def test_real_mug_is_one_object_of_a_mug_s_size(tmp_path):
 
 @needs_clouds
 def test_real_can_has_its_diameter_where_it_is_seen(tmp_path):
-    (can,) = perceive_files([CLOUDS / "krylon.pcd"], None, tmp_path, segmented=True).objects
+    (can,) = perceive_files([CLOUDS / "krylon.pcd"], None, tmp_path, segmented=True).scene.targets
     # circles fitted to slices of the cloud itself have a diameter of 54 to 55.5 mm
     np.testing.assert_allclose(can.mesh.extents[:2], 0.055, atol=0.005)
     assert can.mesh.extents[2] == pytest.approx(0.105, abs=0.005)

@@ -89,8 +89,8 @@ x, y = np.random.default_rng(0).uniform(-0.2, 0.2, (2, 50000)).astype(np.float32
 z = np.float32(-0.6) + np.clip(0.09 - np.hypot(x, y), 0, 0.06)
 T = np.eye(4)
 T[2, 3] = 0.6
-scene = perceive([View("camera", np.column_stack([x, y, z]), T)], PerceptionConfig())
-assert len(scene.objects) == 1, scene.summary()
+capture = perceive([View("camera", np.column_stack([x, y, z]), T)], PerceptionConfig())
+assert len(capture.scene.targets) == 1, capture.summary()
 print(sum(map(len, before)), [loop.signatures for loop in loops] == before)
 """
 

@@ -14,34 +14,34 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from grasp_pose_net.nodes.messages.basics import pose_message
 from grasp_pose_net.nodes.messages.clouds import coloured_cloud_message
-from grasp_pose_net.perception import Scene, object_colour
+from grasp_pose_net.perception import Capture, object_colour
 from grasp_pose_net.world import Array, make_transform
 
 TABLE_COLOUR, OBSTACLE_COLOUR = (150, 150, 150), (200, 30, 30)
 TEXT_M = 0.025
 
 
-def scene_cloud(scene: Scene, frame: str, stamp: TimeMessage) -> PointCloud2:
+def scene_cloud(capture: Capture, frame: str, stamp: TimeMessage) -> PointCloud2:
     """Points of the table's top and of every object, in the object's colour."""
-    parts = [(scene.table_points, TABLE_COLOUR)]
-    parts += [(item.points, object_colour(item.id)) for item in scene.objects]
+    parts = [(capture.table_points, TABLE_COLOUR)]
+    parts += [(capture.points[item.id], object_colour(item.id)) for item in capture.scene.targets]
     points = np.vstack([p for p, _ in parts])
     colours = np.vstack([np.tile(np.array(colour, np.uint8), (len(p), 1)) for p, colour in parts])
     return coloured_cloud_message(points, colours, frame, stamp)
 
 
-def scene_markers(scene: Scene, frame: str, stamp: TimeMessage) -> MarkerArray:
+def scene_markers(capture: Capture, frame: str, stamp: TimeMessage) -> MarkerArray:
     """Table, meshes, obstacles and their names; what was shown before is deleted."""
     header = Header(frame_id=frame, stamp=stamp)
     markers = [Marker(header=header, action=Marker.DELETEALL)]
-    markers.append(_box(header, "table", 0, scene.table.T_world_box, scene.table.size, TABLE_COLOUR))
-    for i, item in enumerate(scene.objects):
+    markers.append(_box(header, "table", 0, capture.table.T_world_box, capture.table.size, TABLE_COLOUR))
+    for i, item in enumerate(capture.scene.targets):
         markers.append(_mesh(header, i, item.mesh, item.T_world_object, object_colour(item.id)))
         above = item.T_world_object[:3, 3] + [0, 0, item.mesh.bounds[1, 2] + TEXT_M]
         markers.append(_text(header, "names", i, above, item.id + (" (several?)" if item.several else "")))
-    for i, thing in enumerate(scene.obstacles):
-        markers.append(_box(header, "obstacles", i, thing.T_world_box, thing.size, OBSTACLE_COLOUR))
-        above = thing.T_world_box[:3, 3] + [0, 0, thing.size[2] / 2 + TEXT_M]
+    for i, thing in enumerate(capture.scene.obstacles):
+        markers.append(_box(header, "obstacles", i, thing.T_world_object, thing.sides, OBSTACLE_COLOUR))
+        above = thing.T_world_object[:3, 3] + [0, 0, thing.sides[2] / 2 + TEXT_M]
         markers.append(_text(header, "reasons", i, above, f"{thing.id} {thing.reason.split(',')[0]}"))
     return MarkerArray(markers=markers)
 

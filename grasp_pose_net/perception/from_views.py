@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import trimesh
 
 from grasp_pose_net.exceptions import PerceptionError
+from grasp_pose_net.perception.capture import Capture, centimetres
 from grasp_pose_net.perception.clusters import cluster
 from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.freespace import DepthImage, most_free
-from grasp_pose_net.perception.obstacles import Obstacle, may_be_several, why_not
+from grasp_pose_net.perception.obstacles import boxed, may_be_several, why_not
 from grasp_pose_net.perception.registration import levelling, slides
 from grasp_pose_net.perception.surface import FREE_MARGIN_M, closed_mesh
 from grasp_pose_net.perception.table import Table, find_table
@@ -27,71 +27,20 @@ from grasp_pose_net.perception.views import (
     oriented,
     side_by_side,
 )
-from grasp_pose_net.world import Array, inverse_transform, make_transform, transform_points
+from grasp_pose_net.world import (
+    Array,
+    Mesh,
+    Part,
+    Role,
+    Scene,
+    SceneObject,
+    inverse_transform,
+    make_transform,
+    transform_points,
+)
 
 BEYOND_EDGE_M = 0.03
 LEVEL_POINTS = 15000  # of a view are enough to level it
-
-
-@dataclass(frozen=True)
-class PerceivedObject:
-    """One object on the table.
-
-    Attributes:
-        id: ``object_0``, ``object_1``, ... from the one with most points; see ``Identities`` for ids that last.
-        mesh: watertight, outward, object frame: origin at its centre of mass, axes parallel to the world's.
-        T_world_object: (4, 4).
-        points: (N, 3) what was seen of it [m], world frame.
-        several: it may be several objects that touch.
-    """
-
-    id: str
-    mesh: trimesh.Trimesh = field(repr=False)
-    T_world_object: Array
-    points: Array = field(repr=False)
-    several: bool = False
-
-    def text(self) -> str:
-        """Its id and sides."""
-        flag = " (may be several that touch)" if self.several else ""
-        return f"{self.id} {_centimetres(self.mesh.extents)}{flag}"
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What the views show.
-
-    Attributes:
-        table: the support.
-        objects: what stands on it and may be grasped.
-        obstacles: what stands on it besides, with the reason why it is not to be grasped.
-        notes: what else the user should know of this capture.
-        left_out: why each view that was not used was left out.
-        view_points: by view, (N, 3) its points within the workspace [m], world frame, as calibrated.
-        table_points: (N, 3) points of the table's top [m], world frame.
-        seconds: wall time of each stage.
-    """
-
-    table: Table
-    objects: tuple[PerceivedObject, ...]
-    obstacles: tuple[Obstacle, ...]
-    notes: tuple[str, ...]
-    left_out: dict[str, str]
-    view_points: dict[str, Array] = field(repr=False)
-    table_points: Array = field(repr=False)
-    seconds: dict[str, float]
-
-    def summary(self) -> str:
-        """One line: objects with their sizes, the table, what was left out, and the time of each stage."""
-        objects = ", ".join(item.text() for item in self.objects) or "none"
-        text = f"{len(self.objects)} object(s): {objects}; table {_centimetres(self.table.size[:2])}"
-        if self.obstacles:
-            text += f"; not to be grasped: {' | '.join(item.text() for item in self.obstacles)}"
-        if self.left_out:
-            text += f"; left out: {' | '.join(f'{name}: {reason}' for name, reason in self.left_out.items())}"
-        if self.notes:
-            text += f"; {' | '.join(self.notes)}"
-        return f"{text}; {', '.join(f'{stage} {1e3 * s:.0f} ms' for stage, s in self.seconds.items())}"
 
 
 def perceive(
@@ -99,7 +48,7 @@ def perceive(
     config: PerceptionConfig,
     left_out: Mapping[str, str] | None = None,
     table: Table | None = None,
-) -> Scene:
+) -> Capture:
     """Find the table and the objects on it.
 
     Args:
@@ -123,17 +72,21 @@ def perceive(
     parts, small = cluster(seen, config)
     clock.stage("cluster")
     results = side_by_side(lambda part: _closed(part, table, top, images, config), parts)
-    meshes = [(part, r) for part, r in zip(parts, results, strict=True) if isinstance(r, trimesh.Trimesh)]
-    reasons = [(part, r) for part, r in zip(parts, results, strict=True) if isinstance(r, str)]
-    objects = tuple(_object(f"object_{i}", mesh, part, table) for i, (part, mesh) in enumerate(meshes))
-    obstacles = tuple(_obstacle(f"obstacle_{i}", why, part, table) for i, (part, why) in enumerate(reasons))
+    targets, obstacles, points = [], [], {}
+    for part, result in zip(parts, results, strict=True):
+        points_world = transform_points(table.T_world_table, part.points)
+        if isinstance(result, str):
+            obstacles.append(boxed(f"obstacle_{len(obstacles)}", points_world, table, result))
+        else:
+            targets.append(_target(f"object_{len(targets)}", result, points_world, table))
+            points[targets[-1].id] = points_world
     clock.stage("reconstruct")
     if not parts:
         raise PerceptionError(f"nothing on the table: {small or 'no cluster of points above its top'}")
-    return Scene(
+    return Capture(
+        Scene((*targets, *obstacles, table.support)),
         table,
-        objects,
-        obstacles,
+        points,
         (*notes, *filter(None, [small])),
         left_out,
         {cloud.view.name: cloud.points for cloud in clouds},
@@ -180,7 +133,7 @@ def combined(
     if len(seen.points) < config.min_object_points:
         raise PerceptionError(
             f"nothing on the table: {len(seen.points)} points lie more than {config.table_band_m * 1000:.0f} mm "
-            f"above its top of {_centimetres(table.size[:2])}; put an object on it, or check the workspace"
+            f"above its top of {centimetres(table.size[:2])}; put an object on it, or check the workspace"
         )
     return seen, np.vstack(tops), images
 
@@ -215,22 +168,13 @@ def _closed(
         return f"is not understood: {error}"
 
 
-def _object(name: str, mesh_table: trimesh.Trimesh, part: Surface, table: Table) -> PerceivedObject:
+def _target(name: str, mesh_table: trimesh.Trimesh, points: Array, table: Table) -> SceneObject:
     vertices = transform_points(table.T_world_table, mesh_table.vertices)
     mesh = trimesh.Trimesh(vertices, mesh_table.faces, process=False)
     centre = np.array(mesh.center_mass)
     mesh.apply_translation(-centre)
-    points = transform_points(table.T_world_table, part.points)
-    return PerceivedObject(name, mesh, make_transform(centre), points, may_be_several(points))
-
-
-def _obstacle(name: str, why: str, part: Surface, table: Table) -> Obstacle:
-    points = transform_points(table.T_world_table, part.points)
-    return Obstacle.around(name, points, float(table.T_world_table[2, 3]), why)
-
-
-def _centimetres(sides: Array) -> str:
-    return " x ".join(f"{100 * side:.1f}" for side in sides) + " cm"
+    parts = (Part(Mesh(mesh)),)
+    return SceneObject(name, make_transform(centre), parts, Role.TARGET, several=may_be_several(points))
 
 
 class _Clock:
