@@ -39,7 +39,7 @@ from grasp_pose_net.synthesis import (
     stable_planes,
     synthesize,
 )
-from grasp_pose_net.synthesis.candidates import propose
+from grasp_pose_net.synthesis.candidates import Candidates
 from grasp_pose_net.synthesis.files import STRONG_EPSILON
 
 METHODS = ("gradient", "annealing")
@@ -108,7 +108,7 @@ def _plan(hand: Hand, mesh: Any, method: str, options: argparse.Namespace) -> di
     if options.sample:
         rng = np.random.default_rng([options.seed, 1])
         planes = stable_planes(mesh, config.table_poses, rng=rng)
-        pool = propose(hand, mesh, field, planes, 6 * options.sample, rng, config)
+        pool = Candidates(hand, mesh, field, planes, rng, config).round(6 * options.sample)
         passed = np.flatnonzero(pool.epsilon >= config.least_epsilon)
         x = pool.x[rng.permutation(passed)[: options.sample]]
         if len(x):

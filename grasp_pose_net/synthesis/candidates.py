@@ -32,34 +32,99 @@ from grasp_pose_net.world import HalfSpace
 _FILTER_LOT = 128  # candidates whose skin is looked at together: 0.5 MB each
 
 
-def propose(
-    hand: Hand,
-    mesh: trimesh.Trimesh,
-    field: SignedDistanceField,
-    planes: Sequence[HalfSpace],
-    count: int,
-    rng: np.random.Generator,
-    config: Synthesis,
-    clock: StageClock | None = None,
-) -> Grasps:
-    """Plan `count` candidates of an object; those that pass the filter and weak ones, in no order.
+class Candidates:
+    """Plans candidates of one object, round after round."""
 
-    Args:
-        hand: the hand.
-        mesh: the object, object frame.
-        field: its signed distance field.
-        planes: support planes, see `search.stable_planes`; a share of the candidates knows none.
-        count: how many.
-        rng: random numbers.
-        config: method, shares and thresholds.
-        clock: counts the time.
-    """
-    lots = [Grasps.none(hand.size)]
-    shares = _shares(count, len(planes) + 1, config.table_share)
-    for plane, share in zip([*planes, None], shares, strict=True):
-        if share:
-            lots.append(_candidates(hand, mesh, field, plane, share, rng, config, clock or StageClock()))
-    return Grasps.joined(lots)
+    def __init__(
+        self,
+        hand: Hand,
+        mesh: trimesh.Trimesh,
+        field: SignedDistanceField,
+        planes: Sequence[HalfSpace],
+        rng: np.random.Generator,
+        config: Synthesis,
+        clock: StageClock | None = None,
+    ) -> None:
+        """Store what they are planned for.
+
+        Args:
+            hand: the hand.
+            mesh: the object, object frame.
+            field: its signed distance field.
+            planes: support planes, see `search.stable_planes`; a share of the candidates knows none.
+            rng: random numbers.
+            config: method, shares and thresholds.
+            clock: counts the time.
+        """
+        self._hand, self._mesh, self._field, self._planes = hand, mesh, field, planes
+        self._rng, self._config, self._clock = rng, config, clock or StageClock()
+
+    def round(self, count: int) -> Grasps:
+        """Plan `count` candidates; those that pass the filter and weak ones, in no order."""
+        lots = [Grasps.none(self._hand.size)]
+        shares = _shares(count, len(self._planes) + 1, self._config.table_share)
+        for plane, share in zip([*self._planes, None], shares, strict=True):
+            if share:
+                lots.append(self._above(plane, share))
+        return Grasps.joined(lots)
+
+    def _above(self, plane: HalfSpace | None, count: int) -> Grasps:
+        """Plan candidates for one plane, or none, and keep what passes the filter."""
+        config, gap_m = self._config, self._config.table_gap_m
+        raised = None if plane is None else HalfSpace(plane.normal, plane.offset + gap_m)
+        x = (self._descended if config.method == "gradient" else self._annealed)(raised, count)
+        with self._clock.stage("filter"):
+            lots = (x[i : i + _FILTER_LOT] for i in range(0, len(x), _FILTER_LOT))
+            found = Grasps.joined([Grasps.none(self._hand.size), *map(self._filtered, lots)])
+        flat = np.zeros(4) if plane is None else np.array([*plane.normal, plane.offset])
+        passed = int((found.epsilon >= config.least_epsilon).sum())
+        return replace(found, plane=np.tile(flat, (len(found.x), 1)), tried=count, passed=passed)
+
+    def _starts(self, plane: HalfSpace | None, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Pose vectors to begin with (B, 7 + D), and the pull on their contact points (B, P)."""
+        with self._clock.stage("starts"):
+            hand, config, rng = self._hand, self._config, self._rng
+            x = draw_starts(hand, self._mesh, self._field, count, rng=rng, plane=plane, config=config.starts)
+            return x, contact_weights(hand, count, config, rng)
+
+    def _descended(self, plane: HalfSpace | None, count: int) -> NDArray[np.float64]:
+        """Candidates (B, 7 + D) of the gradient method, clear of object, hand and plane by their spheres."""
+        hand, field, config = self._hand, self._field, self._config
+        x, weights = self._starts(plane, count * config.scouts)
+        with self._clock.stage("search"):
+            seeds = self._rng.integers(2**31, size=2).tolist()
+            if config.scouts > 1:
+                x = descend(hand, field, x, config.scout, plane=plane, weights=weights, seed=seeds[0]).x
+                promise = _epsilon(hand, field, x, config.promise_m)
+                best = np.sort(np.argsort(-promise, kind="stable")[:count])
+                x, weights = x[best], weights[best]
+            result = descend(hand, field, x, config.descent, plane=plane, weights=weights, seed=seeds[1])
+        return result.x[(result.depths <= config.tolerance_m).all(1)]
+
+    def _annealed(self, plane: HalfSpace | None, count: int) -> NDArray[np.float64]:
+        """Candidates (B, 7 + D) of the annealing method: the best states of as many runs as it takes."""
+        annealing = self._config.annealing
+        x, weights = self._starts(plane, int(np.ceil(count / annealing.keep)))
+        with self._clock.stage("search"):
+            seed = int(self._rng.integers(2**31))
+            best, cost = anneal(
+                self._hand, self._field, x, annealing, plane=plane, weights=weights, seed=seed
+            )
+        return best[np.isfinite(cost)][:count]
+
+    def _filtered(self, x: NDArray[np.float64]) -> Grasps:
+        """Those of x whose epsilon is enough, if weak, that do not penetrate, and that the hand can open from."""
+        hand, field, config = self._hand, self._field, self._config
+        epsilon = _epsilon(hand, field, x)
+        strong = np.flatnonzero(epsilon >= min(config.weak_epsilon, config.least_epsilon))
+        if len(strong) == 0:
+            return Grasps.none(hand.size)
+        strong = strong[_opens(hand, field, x[strong], config.tolerance_m)]
+        x, epsilon = x[strong], epsilon[strong]
+        depths = penetration(hand, Kinematics(hand), field, torch.as_tensor(x, dtype=torch.float32))
+        hand_m, self_m = np.asarray(depths.hand_penetration_m), np.asarray(depths.self_penetration_m)
+        found = Grasps(x, epsilon, hand_m, self_m, np.zeros((len(x), 4)))
+        return found.take(np.flatnonzero(np.maximum(hand_m, self_m) <= config.tolerance_m))
 
 
 def contact_weights(
@@ -81,76 +146,6 @@ def _shares(total: int, groups: int, table_share: float) -> list[int]:
     table = round(total * table_share)
     parts = [len(part) for part in np.array_split(np.arange(table), groups - 1)]
     return [*parts, total - table]
-
-
-def _candidates(
-    hand: Hand,
-    mesh: trimesh.Trimesh,
-    field: SignedDistanceField,
-    plane: HalfSpace | None,
-    count: int,
-    rng: np.random.Generator,
-    config: Synthesis,
-    clock: StageClock,
-) -> Grasps:
-    """Plan `count` candidates and keep what passes the filter."""
-    raised = None if plane is None else HalfSpace(plane.normal, plane.offset + config.table_gap_m)
-    x = _METHODS[config.method](hand, mesh, field, raised, count, rng, config, clock)
-    with clock.stage("filter"):
-        parts = [
-            _filtered(hand, field, x[i : i + _FILTER_LOT], config) for i in range(0, len(x), _FILTER_LOT)
-        ]
-        found = Grasps.joined([Grasps.none(hand.size), *parts])
-    flat = np.zeros(4) if plane is None else np.array([*plane.normal, plane.offset])
-    plane_rows = np.tile(flat, (len(found.x), 1))
-    passed = int((found.epsilon >= config.least_epsilon).sum())
-    return replace(found, plane=plane_rows, tried=count, passed=passed)
-
-
-def _descended(hand, mesh, field, plane, count, rng, config, clock) -> NDArray[np.float64]:
-    """Candidates (B, 7 + D) of the gradient method, clear of object, hand and plane by their spheres."""
-    starts = count * config.scouts
-    with clock.stage("starts"):
-        x = draw_starts(hand, mesh, field, starts, rng=rng, plane=plane, config=config.starts)
-        weights = contact_weights(hand, starts, config, rng)
-    with clock.stage("search"):
-        seeds = rng.integers(2**31, size=2).tolist()
-        if config.scouts > 1:
-            x = descend(hand, field, x, config.scout, plane=plane, weights=weights, seed=seeds[0]).x
-            promise = _epsilon(hand, field, x, config.promise_m)
-            best = np.sort(np.argsort(-promise, kind="stable")[:count])
-            x, weights = x[best], weights[best]
-        result = descend(hand, field, x, config.descent, plane=plane, weights=weights, seed=seeds[1])
-    return result.x[(result.depths <= config.tolerance_m).all(1)]
-
-
-def _annealed(hand, mesh, field, plane, count, rng, config, clock) -> NDArray[np.float64]:
-    """Candidates (B, 7 + D) of the annealing method: the best states of as many runs as it takes."""
-    runs = int(np.ceil(count / config.annealing.keep))
-    with clock.stage("starts"):
-        x = draw_starts(hand, mesh, field, runs, rng=rng, plane=plane, config=config.starts)
-        weights = contact_weights(hand, runs, config, rng)
-    with clock.stage("search"):
-        seed = int(rng.integers(2**31))
-        best, cost = anneal(hand, field, x, config.annealing, plane=plane, weights=weights, seed=seed)
-    return best[np.isfinite(cost)][:count]
-
-
-_METHODS = {"gradient": _descended, "annealing": _annealed}
-
-
-def _filtered(hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], config: Synthesis) -> Grasps:
-    """Those of x whose epsilon is enough, if weak, that do not penetrate, and that the hand can open from."""
-    epsilon = _epsilon(hand, field, x)
-    strong = np.flatnonzero(epsilon >= min(config.weak_epsilon, config.least_epsilon))
-    if len(strong) == 0:
-        return Grasps.none(hand.size)
-    strong = strong[_opens(hand, field, x[strong], config.tolerance_m)]
-    x, epsilon = x[strong], epsilon[strong]
-    depths = penetration(hand, Kinematics(hand), field, torch.as_tensor(x, dtype=torch.float32))
-    hand_m, self_m = np.asarray(depths.hand_penetration_m), np.asarray(depths.self_penetration_m)
-    found = Grasps(x, epsilon, hand_m, self_m, np.zeros((len(x), 4)))
-    return found.take(np.flatnonzero(np.maximum(hand_m, self_m) <= config.tolerance_m))
 
 
 def _opens(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.shapes import SignedDistanceField
-from grasp_pose_net.synthesis.candidates import propose
+from grasp_pose_net.synthesis.candidates import Candidates
 from grasp_pose_net.synthesis.config import Synthesis
 from grasp_pose_net.synthesis.grasps import Grasps, StageClock, grasp_distance
 from grasp_pose_net.world import HalfSpace
@@ -56,11 +56,12 @@ def synthesize(
         with clock.stage("trial"):
             return validate(hand, mesh, field, x)
 
+    candidates = Candidates(hand, mesh, field, planes, rng, config, clock)
     search = _Search(count, config, hand.size, judge, config.lot if validate else count)
     wanted = int(np.ceil(count * config.oversample))
     while search.goes_on and search.pool.tried < config.max_candidates:
         size = min(wanted, config.max_candidates - search.pool.tried)
-        search.add(propose(hand, mesh, field, planes, size, rng, config, clock))
+        search.add(candidates.round(size))
         search.validate()
         wanted = _next_round(count, search.held, search.pool.tried, wanted)
     if validate is not None:

@@ -16,7 +16,7 @@ from grasp_pose_net.quality import contacts, epsilon, penetration
 from grasp_pose_net.refinement import Energy, descend, evaluate, postures
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.synthesis import Synthesis, grasp_distance, stable_planes, synthesize
-from grasp_pose_net.synthesis.candidates import contact_weights, propose
+from grasp_pose_net.synthesis.candidates import Candidates, contact_weights
 
 QUICK = Synthesis(
     descent=replace(Synthesis().descent, iterations=100), least_epsilon=0.02, weak_epsilon=0.02, table_poses=1
@@ -135,12 +135,8 @@ def test_scouting_finds_the_starts_that_are_worth_a_descent(hand):
     carton = trimesh.creation.box((0.06, 0.13, 0.19))  # few places where fingers reach around it
     field = SignedDistanceField.from_mesh(carton, 64)
     passed = [
-        len(
-            propose(
-                hand, carton, field, [], 48, np.random.default_rng(0), replace(Synthesis(), scouts=scouts)
-            ).x
-        )
-        for scouts in (1, 4)
+        len(Candidates(hand, carton, field, [], rng, replace(Synthesis(), scouts=scouts)).round(48).x)
+        for scouts, rng in ((1, np.random.default_rng(0)), (4, np.random.default_rng(0)))
     ]
     assert passed[1] > 1.5 * passed[0]
 
@@ -156,14 +152,14 @@ def test_a_hand_that_cannot_open_does_not_pass(hand):
     x = draw_starts(hand, carton, field, 40, rng=np.random.default_rng(0))
     ended = descend(hand, field, x, config.descent)
     assert (deepest_before(ended.x) > 0.002).any()
-    passed = propose(hand, carton, field, [], 40, np.random.default_rng(0), config)
+    passed = Candidates(hand, carton, field, [], np.random.default_rng(0), config).round(40)
     assert len(passed.x) > 0 and deepest_before(passed.x).max() <= config.tolerance_m
 
 
 def test_candidates_tell_how_many_were_tried(hand, can):
     field = SignedDistanceField.from_mesh(can, 48)
     planes = stable_planes(can, 2, rng=np.random.default_rng(0))
-    found = propose(hand, can, field, planes, 21, np.random.default_rng(0), QUICK)
+    found = Candidates(hand, can, field, planes, np.random.default_rng(0), QUICK).round(21)
     assert found.tried == 21 and found.passed == len(found.x) > 0
 
 
