@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 from grasp_pose_net.benchmark.entries import known_values
+from grasp_pose_net.markdown import table
 from grasp_pose_net.synthesis.dataset_report import THIN_M
 
 ENOUGH_GRASPS = 3
@@ -15,6 +17,7 @@ PAPER_EPSILON = 0.102
 CONCAVE_SHARE = 0.9  # what fills less than this of its convex hull is concave
 STOLEN_SHARE = 0.05  # of a core's time; less is within the counter's resolution
 Entry = dict[str, Any]
+Row = tuple[object, ...]
 
 
 def benchmark_text(report: Entry) -> str:
@@ -30,7 +33,6 @@ def benchmark_text(report: Entry) -> str:
         f"{report['machine']}; commit {', '.join(report['commits']) or report['commit']}.",
         "",
         *_figures_table(report),
-        "",
         _shapes_note(entries),
         "",
         _times_note(report["jobs"]),
@@ -45,77 +47,46 @@ def benchmark_text(report: Entry) -> str:
 
 def _figures_table(report: Entry) -> list[str]:
     entries, summary = report["objects"], report["summary"]
-    seconds, figures = summary["seconds"], "| figure | here | n | the paper | to reach |"
+
+    def seconds(name: str, stage: str, quantile: str, paper: str, wanted: str) -> Row:
+        value = _seconds(summary["seconds"][stage][quantile])
+        return name, value, len(known_values([entry["seconds"] for entry in entries], stage)), paper, wanted
+
+    def figure(name: str, value: str, key: str, paper: str, wanted: str) -> Row:
+        return name, value, len(known_values(entries, key)), paper, wanted
+
+    epsilon, points = _number(summary["epsilon"]), _number(summary["penetrating_points"])
+    depth = _millimetres(summary["hand_penetration_p95_m"])
+    enough = [count >= ENOUGH_GRASPS for count in known_values(entries, "feasible")]
     rows = [
-        ("plan, p50", _seconds(seconds["plan"]["p50"]), _times(entries, "plan"), "3 to 5 s", "≤ 0.5 s"),
-        ("plan, p95", _seconds(seconds["plan"]["p95"]), _times(entries, "plan"), "", "≤ 1.0 s"),
-        ("network, p50", _seconds(seconds["forward"]["p50"]), _times(entries, "forward"), "0.541 s", ""),
-        (
-            "refinement of the whole batch, p50",
-            _seconds(seconds["refinement"]["p50"]),
-            _times(entries, "refinement"),
-            "0.468 s for one",
-            "≤ 0.1 s",
-        ),
-        ("perception, p50", _seconds(seconds["perception"]["p50"]), _times(entries, "perception"), "", ""),
-        (
-            "mean ε of the chosen grasp (μ = 0.6)",
-            _number(summary["epsilon"]),
-            len(known_values(entries, "epsilon")),
-            f"{PAPER_EPSILON}",
-            "≥ 0.15",
-        ),
+        seconds("plan, p50", "plan", "p50", "3 to 5 s", "≤ 0.5 s"),
+        seconds("plan, p95", "plan", "p95", "", "≤ 1.0 s"),
+        seconds("network, p50", "forward", "p50", "0.541 s", ""),
+        seconds("refinement of the whole batch, p50", "refinement", "p50", "0.468 s for one", "≤ 0.1 s"),
+        seconds("perception, p50", "perception", "p50", "", ""),
+        figure("mean ε of the chosen grasp (μ = 0.6)", epsilon, "epsilon", f"{PAPER_EPSILON}", "≥ 0.15"),
         *_true_rows(entries),
-        (
-            "penetrating points after refinement",
-            _number(summary["penetrating_points"]),
-            len(known_values(entries, "penetrating_points")),
-            "0 of 45",
-            "0 of 45",
-        ),
-        (
-            "hand penetration, p95",
-            _millimetres(summary["hand_penetration_p95_m"]),
-            len(known_values(entries, "hand_penetration_m")),
-            "",
-            "≤ 0.5 mm",
-        ),
+        figure("penetrating points after refinement", points, "penetrating_points", "0 of 45", "0 of 45"),
+        figure("hand penetration, p95", depth, "hand_penetration_m", "", "≤ 0.5 mm"),
         _rate_row("force trial", known_values(entries, "force_success"), "", "≥ 85 %"),
         _rate_row(
             "lift trial, whole system", known_values(entries, "lift_success"), "12 of 15 real", "≥ 90 %"
         ),
-        _rate_row(
-            f"objects with at least {ENOUGH_GRASPS} feasible grasps",
-            [count >= ENOUGH_GRASPS for count in known_values(entries, "feasible")],
-            "one",
-            "≥ 95 %",
-        ),
+        _rate_row(f"objects with at least {ENOUGH_GRASPS} feasible grasps", enough, "one", "≥ 95 %"),
     ]
-    return [figures, "|---|---|---|---|---|", *(_row(cells) for cells in rows)]
+    return table(("figure", "here", "n", "the paper", "to reach"), rows)
 
 
-def _true_rows(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
+def _true_rows(entries: Sequence[Entry]) -> list[Row]:
     """The same grasps on the objects as they are, where they were perceived."""
     true = known_values(entries, "on_true_object")
     if not true:
         return []
-    epsilon = [one["epsilon"] for one in true]
-    depth = [one["hand_penetration_m"] for one in true]
+    epsilon = _number(float(np.mean([one["epsilon"] for one in true])))
+    depth = _millimetres(float(np.percentile([one["hand_penetration_m"] for one in true], 95)))
     return [
-        (
-            "… on the object as it is, not as it was perceived",
-            _number(float(np.mean(epsilon))),
-            len(true),
-            "",
-            "",
-        ),
-        (
-            "hand penetration there, p95",
-            _millimetres(float(np.percentile(depth, 95))),
-            len(true),
-            "",
-            "",
-        ),
+        ("… on the object as it is, not as it was perceived", epsilon, len(true), "", ""),
+        ("hand penetration there, p95", depth, len(true), "", ""),
     ]
 
 
@@ -162,17 +133,17 @@ def _stolen_note(entries: Sequence[Entry]) -> list[str]:
 
 def _stage_table(entries: Sequence[Entry]) -> list[str]:
     """Wall and processor time of each stage of planning."""
-    lines = ["| stage | wall p50 | wall p95 |", "|---|---|---|"]
+    rows: list[Row] = []
     stages = dict.fromkeys(stage for entry in entries for stage in entry.get("stage_seconds") or {})
     for stage in stages:
         times = [entry["stage_seconds"][stage] for entry in entries if entry.get("stage_seconds")]
-        lines.append(_row((stage, *(_seconds(float(np.percentile(times, q))) for q in (50, 95)))))
+        rows.append((stage, *(_seconds(float(np.percentile(times, q))) for q in (50, 95))))
     for stage in ("perception", "plan"):
         cpu = known_values([entry.get("cpu_seconds") or {} for entry in entries], stage)
         if cpu:
             quantiles = (_seconds(float(np.percentile(cpu, q))) for q in (50, 95))
-            lines.append(_row((f"{stage}, processor time of all threads", *quantiles)))
-    return [*lines, ""] if len(lines) > 2 else []
+            rows.append((f"{stage}, processor time of all threads", *quantiles))
+    return table(("stage", "wall p50", "wall p95"), rows) if rows else []
 
 
 def _rejections(entries: Sequence[Entry]) -> list[str]:
@@ -184,8 +155,8 @@ def _rejections(entries: Sequence[Entry]) -> list[str]:
     proposed = sum(known_values(entries, "candidates"))
     if not proposed:
         return []
-    rows = [_row((reason, counts[reason], _percent(counts[reason] / proposed))) for reason in counts]
-    return ["| candidates rejected because | | |", "|---|---|---|", *rows, _row(("of", proposed, "")), ""]
+    rows = [(reason, count, _percent(count / proposed)) for reason, count in counts.items()]
+    return table(("candidates rejected because", "", ""), [*rows, ("of", proposed, "")])
 
 
 def _failures(entries: Sequence[Entry], left_out: dict[str, str]) -> list[str]:
@@ -211,29 +182,17 @@ def _failures(entries: Sequence[Entry], left_out: dict[str, str]) -> list[str]:
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a rate (Wilson 1927), which holds for few trials, too."""
-    z, rate = 1.96, successes / trials
-    middle, half = (
-        rate + z**2 / (2 * trials),
-        z * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2)),
-    )
-    return float((middle - half) / (1 + z**2 / trials)), float((middle + half) / (1 + z**2 / trials))
+    """95 % interval of a rate, which holds for few trials, too."""
+    interval = binomtest(successes, trials).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
-def _rate_row(name: str, outcomes: Sequence[bool], paper: str, wanted: str) -> tuple[Any, ...]:
+def _rate_row(name: str, outcomes: Sequence[bool], paper: str, wanted: str) -> Row:
     if not outcomes:
         return name, "-", 0, paper, wanted
     low, high = wilson(sum(outcomes), len(outcomes))
     rate = f"{_percent(sum(outcomes) / len(outcomes))} ({_percent(low)} to {_percent(high)})"
     return name, rate, len(outcomes), paper, wanted
-
-
-def _times(entries: Sequence[Entry], stage: str) -> int:
-    return len(known_values([entry["seconds"] for entry in entries], stage))
-
-
-def _row(cells: Sequence[Any]) -> str:
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 def _seconds(value: float | None) -> str:

@@ -265,10 +265,8 @@ class Trial:
         """The force trial on the object as it is, with the postures that were planned."""
         self.stage = FORCE
         hand = self._tools.hand
-        trial = ForceTrial(hand, mesh, config=self._config.forces)
-        result = trial.judge(
-            x_true[None], *(hand.independent_joints(p)[None] for p in (grasp.pre_grasp, grasp.squeeze))
-        )
+        postures = (hand.independent_joints(p)[None] for p in (grasp.pre_grasp, grasp.squeeze))
+        result = ForceTrial(hand, mesh, config=self._config.forces).judge(x_true[None], *postures)
         failure = str(result.failure[0])
         self._known |= {"force_success": not failure, "force_failure": failure or None}
 
@@ -277,16 +275,10 @@ class Trial:
         self.stage = LIFT
         shared, config = self._tools, self._config
         assert self._episode is not None and shared.robot is not None  # see config
-        world = World(config.world, self._episode)
+        simulated = SimulatedRobot(World(config.world, self._episode))
+        there = (scene, target.id, supports_beneath(scene, target))
         self._known["grasp"] = lift(
-            shared.robot,
-            SimulatedRobot(world),
-            plan.grasps,
-            scene,
-            target.id,
-            supports_beneath(scene, target),
-            config.motion,
-            config.pickup,
+            shared.robot, simulated, plan.grasps, *there, config.motion, config.pickup
         )
         self._known["lift_success"] = True
 
