@@ -180,9 +180,8 @@ class Trial:
         stages = self._config.stages
         self._mesh = load_mesh(self._task.mesh)
         self._known["shape"] = shape_of(self._mesh)
-        scene = Scene((SceneObject.target(self._task.name, np.eye(4), self._mesh),))
-        if SCAN in stages:
-            scene = self._scan()
+        in_the_air = Scene((SceneObject.target(self._task.name, np.eye(4), self._mesh),))
+        scene = self._scan() if SCAN in stages else in_the_air
         if PLAN not in stages:
             return
         target, plan = self._plan(scene)
