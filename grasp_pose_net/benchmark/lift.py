@@ -14,7 +14,6 @@ from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.execution import OmplPlanner, Pickup, PickupConfig, shake
 from grasp_pose_net.robot import ExecutionFailed, MotionConfig, PlanningFailed, Problem, RobotModel
 from grasp_pose_net.simulation.controller import Goal, Outcome, ResultCode
-from grasp_pose_net.simulation.interpolation import Trajectory as SimulatedTrajectory
 from grasp_pose_net.simulation.lift_trial import HOLD_S, judge_lift
 from grasp_pose_net.simulation.world import World
 from grasp_pose_net.world import Array, Grasp, JointState, Scene, Trajectory
@@ -111,10 +110,7 @@ class SimulatedRobot:
             (config.path_tolerance_rad, config.goal_tolerance_rad) if not may_stop_short else (0.0, 0.0)
         )
         return Goal(
-            names=trajectory.joint_names,
-            trajectory=SimulatedTrajectory(
-                trajectory.times, trajectory.positions, trajectory.velocities, trajectory.accelerations
-            ),
+            trajectory=trajectory,
             path_tolerance=np.full(count, path or np.inf),
             goal_tolerance=np.full(count, end or np.inf),
             goal_time_s=config.goal_time_s,

@@ -8,13 +8,14 @@ and stops goals, or under one lock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
 
-from grasp_pose_net.simulation.interpolation import JointLimits, Trajectory, trajectory_problem
-from grasp_pose_net.world import Array
+from grasp_pose_net.robot import MotionLimits
+from grasp_pose_net.simulation.interpolation import Path, starting_at
+from grasp_pose_net.world import Array, Trajectory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +60,13 @@ class Goal:
     """A trajectory with what counts as following it.
 
     Attributes:
-        names: the goal's joints, all of the controller's in any order.
-        trajectory: its points, columns in the order of ``names``.
-        path_tolerance: (J,) largest position error on the way [rad], in the order of ``names``; infinity for
+        trajectory: its points, of all the controller's joints in any order.
+        path_tolerance: (J,) largest position error on the way [rad], in the trajectory's order; infinity for
             any.
         goal_tolerance: (J,) largest position error at the end [rad], likewise.
         goal_time_s: how long after the trajectory's end the goal may be reached.
     """
 
-    names: tuple[str, ...]
     trajectory: Trajectory
     path_tolerance: Array
     goal_tolerance: Array
@@ -86,7 +85,7 @@ class Progress:
 class TrajectoryController:
     """Makes a group of joints follow one trajectory at a time, and hold still without one."""
 
-    def __init__(self, names: Sequence[str], limits: JointLimits, start_tolerance_rad: float) -> None:
+    def __init__(self, names: Sequence[str], limits: MotionLimits, start_tolerance_rad: float) -> None:
         """Hold nothing yet: :meth:`hold` first.
 
         Args:
@@ -99,6 +98,7 @@ class TrajectoryController:
         self._start_tolerance = start_tolerance_rad
         self._target = np.zeros(len(self.names))
         self._goal: Goal | None = None
+        self._path: Path | None = None
         self._start_time = 0.0
         self.progress: Progress | None = None
 
@@ -115,31 +115,29 @@ class TrajectoryController:
             now: time at which it starts [s].
             actual: (J,) where the joints are [rad].
         """
-        if problem := self._joint_problem(goal.names):
+        names = goal.trajectory.joint_names
+        if problem := self._joint_problem(names):
             return Outcome(ResultCode.INVALID_JOINTS, problem)
-        order = np.array([goal.names.index(name) for name in self.names])
-        given = goal.trajectory
-        trajectory = Trajectory(
-            given.times,
-            given.positions[:, order],
-            None if given.velocities is None else given.velocities[:, order],
-            None if given.accelerations is None else given.accelerations[:, order],
-        )
-        if len(trajectory.times):
-            trajectory = trajectory.starting_at(self._target)
-        if problem := trajectory_problem(trajectory, self.names, self.limits) or self._start_problem(
-            trajectory, actual
-        ):
+        trajectory = starting_at(goal.trajectory.ordered(self.names), self._target)
+        path = Path(trajectory)
+        if problem := path.problem(self.limits) or self._start_problem(trajectory, actual):
             return Outcome(ResultCode.INVALID_GOAL, problem)
-        self._goal = Goal(
-            self.names, trajectory, goal.path_tolerance[order], goal.goal_tolerance[order], goal.goal_time_s
+        order = [names.index(name) for name in self.names]
+        self._path, self._goal = (
+            path,
+            replace(
+                goal,
+                trajectory=trajectory,
+                path_tolerance=goal.path_tolerance[order],
+                goal_tolerance=goal.goal_tolerance[order],
+            ),
         )
         self._start_time = now
         return None
 
     def hold(self, positions: Array) -> None:
         """Drop the goal and stay at ``positions`` (J,), moved inside the limits."""
-        self._goal = None
+        self._goal = self._path = None
         self._target = np.clip(positions, self.limits.lower, self.limits.upper)
 
     def update(self, now: float, actual: Array) -> tuple[Array, Array, Outcome | None]:
@@ -152,10 +150,10 @@ class TrajectoryController:
         Returns:
             Position targets (J,) [rad], velocity targets (J,) [rad/s], outcome or None.
         """
-        if self._goal is None:
+        if self._goal is None or self._path is None:
             return self._target, np.zeros(len(self.names)), None
         elapsed = now - self._start_time
-        self._target, velocity = self._goal.trajectory.sample(elapsed)
+        self._target, velocity = self._path.sample(elapsed)
         self.progress = Progress(self._target, velocity, actual.copy())
         outcome = self._judge(self._goal, elapsed, np.abs(actual - self._target))
         if outcome is not None:

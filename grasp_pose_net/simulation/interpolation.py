@@ -1,132 +1,93 @@
-"""Joint trajectories: polynomials between timed points; linear, cubic or quintic by what these give."""
+"""Joint trajectories between their points, and what the robot cannot do of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
+from scipy.interpolate import BPoly
 
-from grasp_pose_net.world import Array
+from grasp_pose_net.robot import MotionLimits
+from grasp_pose_net.world import Array, Trajectory
+
+CHECK_S, MOST_CHECKS = 0.01, 2000  # between two looks at a path, and how many at most
+OVER_RAD, OVER_SPEED = 1e-3, 1.01  # by how much, and how many times, a limit may be passed
 
 
-@dataclass(frozen=True)
-class Trajectory:
-    """Points that the joints pass, at times from the start.
+class Path:
+    """Polynomials between the points of a trajectory: linear, cubic or quintic by what these give.
 
     Attributes:
-        times: (N,) rising, greater than or equal to zero [s].
-        positions: (N, J) [rad].
-        velocities: (N, J) [rad/s], or None: straight lines between the points.
-        accelerations: (N, J) [rad/s²], or None: cubic where velocities are given, else quintic.
+        trajectory: the points.
     """
 
-    times: Array
-    positions: Array
-    velocities: Array | None = None
-    accelerations: Array | None = None
-
-    @property
-    def duration(self) -> float:
-        """Time of the last point [s]."""
-        return float(self.times[-1])
-
-    def starting_at(self, position: Array) -> Trajectory:
-        """The same trajectory, with ``position`` (J,) at rest put first unless a point has time zero."""
-        if self.times[0] <= 0:
-            return self
-
-        def prepend(first: Array, rest: Array | None) -> Array | None:
-            return None if rest is None else np.vstack([first, rest])
-
-        zero = np.zeros_like(position)
-        return Trajectory(
-            np.concatenate([[0.0], self.times]),
-            np.vstack([position, self.positions]),
-            prepend(zero, self.velocities),
-            prepend(zero, self.accelerations),
-        )
+    def __init__(self, trajectory: Trajectory) -> None:
+        """Make the polynomials, once for all samples."""
+        self.trajectory = trajectory
+        given = [trajectory.positions]
+        if trajectory.velocities is not None:
+            given.append(trajectory.velocities)
+            if trajectory.accelerations is not None:
+                given.append(trajectory.accelerations)
+        # one point is stood still at, and no polynomial
+        self._curves: tuple[BPoly, BPoly] | None = None
+        if len(trajectory.times) > 1:
+            position = BPoly.from_derivatives(trajectory.times, np.stack(given, axis=1))
+            self._curves = position, position.derivative()
 
     def sample(self, time: float) -> tuple[Array, Array]:
         """Position (J,) and velocity (J,) at a time; the joints stand still before and after the points."""
-        after = int(np.searchsorted(self.times, time, side="right"))
-        if after == 0 or after == len(self.times):
-            return self.positions[0 if after == 0 else -1], np.zeros(self.positions.shape[1])
-        span = self.times[after] - self.times[after - 1]
-        s = (time - self.times[after - 1]) / span
-        coefficients = self._coefficients(after, span)
-        powers = s ** np.arange(len(coefficients))
-        slopes = np.arange(1, len(coefficients)) * powers[:-1] / span
-        return powers @ coefficients, slopes @ coefficients[1:]
+        times, positions = self.trajectory.times, self.trajectory.positions
+        if self._curves is not None and times[0] <= time < times[-1]:
+            position, velocity = self._curves
+            return position(time), velocity(time)
+        return positions[0 if time < times[0] else -1], np.zeros(positions.shape[1])
 
-    def _coefficients(self, after: int, span: float) -> Array:
-        """Coefficients (degree + 1, J) in s from 0 to 1 of the segment that ends at point ``after``."""
-        p0, p1 = self.positions[after - 1 : after + 1]
-        if self.velocities is None:
-            return np.stack([p0, p1 - p0])
-        v0, v1 = self.velocities[after - 1 : after + 1] * span
-        if self.accelerations is None:
-            return np.stack([p0, v0, 3 * (p1 - p0) - 2 * v0 - v1, 2 * (p0 - p1) + v0 + v1])
-        a0, a1 = self.accelerations[after - 1 : after + 1] * span**2
-        d = p1 - p0
-        return np.stack(
-            [
-                p0,
-                v0,
-                a0 / 2,
-                10 * d - 6 * v0 - 4 * v1 - 1.5 * a0 + 0.5 * a1,
-                -15 * d + 8 * v0 + 7 * v1 + 1.5 * a0 - a1,
-                6 * d - 3 * (v0 + v1) - 0.5 * (a0 - a1),
-            ]
-        )
-
-
-@dataclass(frozen=True)
-class JointLimits:
-    """What joints can do.
-
-    Attributes:
-        lower: (J,) [rad].
-        upper: (J,) [rad].
-        velocity: (J,) [rad/s].
-    """
-
-    lower: Array
-    upper: Array
-    velocity: Array
-
-
-def trajectory_problem(trajectory: Trajectory, names: Sequence[str], limits: JointLimits) -> str:
-    """What is wrong with a trajectory, or an empty text; looks at the points and at the path between them."""
-    times = trajectory.times
-    if len(times) == 0:
-        return "the trajectory has no points"
-    if not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) <= 0).any():
-        return f"the points' times must rise strictly, from zero or above, got {np.round(times, 4).tolist()}"
-    for what in ("positions", "velocities", "accelerations"):
-        values = getattr(trajectory, what)
-        if values is not None and not np.isfinite(values).all():
-            return f"the {what} contain a number that is not finite"
-    if problem := _outside(trajectory.positions, names, limits):
-        return problem
-    path = np.linspace(times[0], times[-1], max(2, min(2000, round((times[-1] - times[0]) / 0.01) + 1)))
-    sampled = [trajectory.sample(t) for t in path]
-    if problem := _outside(np.array([position for position, _ in sampled]), names, limits):
-        return f"between its points, {problem}"
-    speed = np.abs([velocity for _, velocity in sampled]) / limits.velocity
-    j = int(speed.max(0).argmax())
-    if speed[:, j].max() > 1.01:
+    def problem(self, limits: MotionLimits) -> str:
+        """What is beyond the joints' limits, at the points or between them; an empty text where nothing is."""
+        names, times = self.trajectory.joint_names, self.trajectory.times
+        if problem := _outside(self.trajectory.positions, names, limits):
+            return problem
+        if self._curves is None:
+            return ""
+        position, velocity = self._curves
+        count = max(2, min(MOST_CHECKS, round((times[-1] - times[0]) / CHECK_S) + 1))
+        looks = np.linspace(times[0], times[-1], count)[:-1]
+        if problem := _outside(position(looks), names, limits):
+            return f"between its points, {problem}"
+        speed = np.abs(velocity(looks)).max(0)
+        j = int((speed / limits.velocity).argmax())
+        if speed[j] <= OVER_SPEED * limits.velocity[j]:
+            return ""
         return (
-            f"{names[j]} would move at {speed[:, j].max() * limits.velocity[j]:.3f} rad/s, "
-            f"its limit is {limits.velocity[j]:.3f} rad/s; give the points more time"
+            f"{names[j]} would move at {speed[j]:.3f} rad/s, its limit is {limits.velocity[j]:.3f} rad/s; "
+            "give the points more time"
         )
-    return ""
 
 
-def _outside(positions: Array, names: Sequence[str], limits: JointLimits) -> str:
+def starting_at(trajectory: Trajectory, position: Array) -> Trajectory:
+    """The same trajectory, with ``position`` (J,) at rest put first unless a point has time zero."""
+    if trajectory.times[0] <= 0:
+        return trajectory
+
+    def after(first: Array, rest: Array | None) -> Array | None:
+        return None if rest is None else np.vstack([first, rest])
+
+    zero = np.zeros_like(position)
+    return replace(
+        trajectory,
+        times=np.concatenate([[0.0], trajectory.times]),
+        positions=np.vstack([position, trajectory.positions]),
+        velocities=after(zero, trajectory.velocities),
+        accelerations=after(zero, trajectory.accelerations),
+    )
+
+
+def _outside(positions: Array, names: Sequence[str], limits: MotionLimits) -> str:
     excess = np.maximum(limits.lower - positions, positions - limits.upper)
     point, j = (int(i) for i in np.unravel_index(excess.argmax(), excess.shape))
-    if excess[point, j] <= 1e-3:
+    if excess[point, j] <= OVER_RAD:
         return ""
     return (
         f"{names[j]} would be at {positions[point, j]:.4f} rad, outside its limits "

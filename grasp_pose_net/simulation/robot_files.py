@@ -10,7 +10,7 @@ import numpy as np
 
 from grasp_pose_net import models
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.simulation.interpolation import JointLimits
+from grasp_pose_net.robot import MotionLimits
 
 
 @lru_cache
@@ -25,8 +25,8 @@ def read_srdf(robot: str) -> ET.Element:
     return ET.fromstring(models.robot_srdf(robot))
 
 
-def joint_limits(robot: str, names: Sequence[str]) -> JointLimits:
-    """Limits of the named joints, in their order.
+def joint_limits(robot: str, names: Sequence[str]) -> MotionLimits:
+    """Limits of the named joints, in their order; a URDF has none of accelerations.
 
     Raises:
         ConfigError: the URDF has no such joint, or no limits for it.
@@ -40,7 +40,7 @@ def joint_limits(robot: str, names: Sequence[str]) -> JointLimits:
             raise ConfigError(f"URDF of {robot}: joint {name!r} is missing or has no limits")
         rows.append([float(limit.attrib[key]) for key in ("lower", "upper", "velocity")])
     lower, upper, velocity = np.array(rows).T
-    return JointLimits(lower, upper, velocity)
+    return MotionLimits(lower, upper, velocity, np.full(len(rows), np.inf))
 
 
 def group_joints(robot: str, group: str, moving: Sequence[str]) -> tuple[str, ...]:

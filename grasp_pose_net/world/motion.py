@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,6 +60,19 @@ class Trajectory:
     def duration(self) -> float:
         """Time of the last point [s]."""
         return float(self.times[-1])
+
+    def ordered(self, joints: Sequence[str]) -> Trajectory:
+        """The same motion of ``joints`` alone, in their order.
+
+        Raises:
+            WorldError: a joint is not the trajectory's.
+        """
+        if missing := [joint for joint in joints if joint not in self.joint_names]:
+            raise WorldError(f"the trajectory lacks {', '.join(missing)}")
+        order = [self.joint_names.index(joint) for joint in joints]
+        names = ("positions", "velocities", "accelerations", "efforts")
+        given = {name: values[..., order] for name in names if (values := getattr(self, name)) is not None}
+        return replace(self, joint_names=tuple(joints), **given)
 
     def slowed(self, factor: float) -> Trajectory:
         """The same path, ``factor`` ≥ 1 times as long."""

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from grasp_pose_net.robot import MotionLimits
 from grasp_pose_net.simulation.controller import Goal, ResultCode, TrajectoryController
-from grasp_pose_net.simulation.interpolation import JointLimits, Trajectory
+from grasp_pose_net.world import Trajectory
 
-LIMITS = JointLimits(np.array([-1.0, -1.0]), np.array([1.0, 1.0]), np.array([2.0, 2.0]))
+LIMITS = MotionLimits(np.full(2, -1.0), np.full(2, 1.0), np.full(2, 2.0), np.full(2, np.inf))
 ANY = np.full(2, np.inf)
 
 
@@ -16,8 +17,8 @@ def controller(at=(0.0, 0.0)):
 
 
 def goal(end, names=("a", "b"), start=(0.0, 0.0), path=ANY, tolerance=ANY, goal_time=0.5):
-    trajectory = Trajectory(np.array([0.0, 1.0]), np.array([start, end], float))
-    return Goal(names, trajectory, np.asarray(path), np.asarray(tolerance), goal_time)
+    trajectory = Trajectory(names, np.array([0.0, 1.0]), np.array([start, end], float))
+    return Goal(trajectory, np.asarray(path), np.asarray(tolerance), goal_time)
 
 
 def follow(made, lag=0.0, start=0.0, end=3.0):

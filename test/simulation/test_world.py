@@ -12,12 +12,12 @@ from grasp_pose_net.models import share_dir
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.cameras import CameraConfig
 from grasp_pose_net.simulation.controller import Goal, ResultCode
-from grasp_pose_net.simulation.interpolation import Trajectory
 from grasp_pose_net.simulation.model import VIDEO_CAMERA
 from grasp_pose_net.simulation.objects import SimObject, convex_pieces
 from grasp_pose_net.simulation.placement import stable_poses
 from grasp_pose_net.simulation.studio import Studio, VideoConfig
 from grasp_pose_net.simulation.world import World, WorldConfig, mesh_files, nominal_cameras, prepare_episode
+from grasp_pose_net.world import Trajectory
 
 pytestmark = pytest.mark.sim
 CONFIG = WorldConfig()
@@ -67,9 +67,10 @@ def test_the_published_camera_poses_are_slightly_wrong(files):
 def arm_goal(world, offset, duration=0.5):
     controller = world.controllers["arm_controller"]
     start = world.positions("arm_controller")
-    trajectory = Trajectory(np.array([0.0, duration]), np.stack([start, start + offset]), np.zeros((2, 6)))
+    points = np.stack([start, start + offset])
+    trajectory = Trajectory(controller.names, np.array([0.0, duration]), points, np.zeros((2, 6)))
     any_error = np.full(6, np.inf)
-    return Goal(controller.names, trajectory, any_error, np.full(6, 0.01), 1.0), start
+    return Goal(trajectory, any_error, np.full(6, 0.01), 1.0), start
 
 
 def test_a_goal_is_reached_and_time_never_goes_back(files):

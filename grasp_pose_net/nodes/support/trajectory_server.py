@@ -17,9 +17,8 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from grasp_pose_net.nodes.messages.basics import duration_seconds, stamp_seconds, time_message
 from grasp_pose_net.simulation.controller import ControllerConfig, Goal, Outcome, ResultCode
-from grasp_pose_net.simulation.interpolation import Trajectory
 from grasp_pose_net.simulation.world import World
-from grasp_pose_net.world import Array
+from grasp_pose_net.world import Array, Trajectory
 
 POLL_S = 0.01
 FEEDBACK_POLLS = 5
@@ -102,7 +101,7 @@ class TrajectoryServer:
             goal = goal_from_message(request, self._config)
         except ValueError as error:
             return Outcome(ResultCode.INVALID_GOAL, str(error))
-        if len(goal.trajectory.times) and start + goal.trajectory.duration < now:
+        if start + goal.trajectory.duration < now:
             return Outcome(
                 ResultCode.OLD_HEADER_TIMESTAMP,
                 f"the trajectory starts at {start:.3f} s and takes {goal.trajectory.duration:.3f} s, "
@@ -146,7 +145,6 @@ def goal_from_message(request: FollowJointTrajectory.Goal, config: ControllerCon
     names = tuple(request.trajectory.joint_names)
     goal_time = duration_seconds(request.goal_time_tolerance)
     return Goal(
-        names=names,
         trajectory=trajectory_from_message(request.trajectory),
         path_tolerance=_tolerances(request.path_tolerance, names, config.path_tolerance_rad),
         goal_tolerance=_tolerances(request.goal_tolerance, names, config.goal_tolerance_rad),
@@ -158,8 +156,8 @@ def trajectory_from_message(message: JointTrajectory) -> Trajectory:
     """Points of a trajectory message, columns in the order of its joint names; efforts are not used.
 
     Raises:
-        ValueError: a point does not have one position per joint, or velocities or accelerations not for all
-            or none.
+        ValueError: there are no points, a point does not have one position per joint, or velocities or accelerations
+            not for all or none; times do not rise, or a number is not finite.
     """
     joints = len(message.joint_names)
     times = np.array([duration_seconds(point.time_from_start) for point in message.points])
@@ -176,9 +174,8 @@ def trajectory_from_message(message: JointTrajectory) -> Trajectory:
     positions, velocities = column("positions"), column("velocities")
     if positions is None:
         raise ValueError("the points have no positions")
-    return Trajectory(
-        times, positions, velocities, column("accelerations") if velocities is not None else None
-    )
+    accelerations = column("accelerations") if velocities is not None else None
+    return Trajectory(tuple(message.joint_names), times, positions, velocities, accelerations)
 
 
 def _tolerances(messages: Sequence[JointTolerance], names: Sequence[str], default: float) -> Array:
