@@ -1,64 +1,36 @@
 """Node ``simulation``: physics, cameras and controllers of the library's world on topics and actions.
 
-Three kinds of threads: one steps the physics, one draws (a graphics context belongs to its thread), and the
-executor's serve requests. Whoever touches the world holds the lock; what is drawn is a copy of the state.
+Three kinds of threads: one steps the physics, one draws, and the executor's serve requests. Whoever touches the
+world holds the lock.
 """
 
 from __future__ import annotations
 
 import json
-import queue
 import threading
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import partial
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import PoseArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.time import Time
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import JointState, PointCloud2
-from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
-from grasp_pose_net.nodes.messages.basics import pose_message, time_message
-from grasp_pose_net.nodes.messages.clouds import xyz_cloud_message
 from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
+from grasp_pose_net.nodes.support.drawing import CLOUDS, FINISH, Drawing, Job
 from grasp_pose_net.nodes.support.parameters import declare
-from grasp_pose_net.nodes.support.qos import CLOUD
 from grasp_pose_net.nodes.support.runtime import run
 from grasp_pose_net.nodes.support.trajectory_server import TrajectoryServer
-from grasp_pose_net.nodes.support.transforms import TransformBroadcaster
-from grasp_pose_net.simulation.cameras import optical_frame
+from grasp_pose_net.nodes.support.world_topics import WorldTopics
 from grasp_pose_net.simulation.controller import Outcome, ResultCode
 from grasp_pose_net.simulation.pacing import Every, Pace
-from grasp_pose_net.simulation.studio import Studio, VideoConfig
-from grasp_pose_net.simulation.world import (
-    Episode,
-    World,
-    WorldConfig,
-    mesh_files,
-    nominal_cameras,
-    prepare_episode,
-)
-from grasp_pose_net.world import Array
+from grasp_pose_net.simulation.studio import VideoConfig
+from grasp_pose_net.simulation.world import Episode, World, WorldConfig, mesh_files, prepare_episode
 
-if (
-    TYPE_CHECKING
-):  # at run time MuJoCo must not be loaded before grasp_pose_net.simulation has chosen its graphics
-    from mujoco import MjModel
-
-WORLD_FRAME = "world"
 THREADS = 8  # a waiting goal keeps one
-CLOUDS, FINISH = ":clouds", ":finish"
 VIDEO_TIMEOUT_S = 10.0
-WAITING_JOBS = 3  # the physics waits for the drawing beyond: a video lacks no frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,58 +80,36 @@ class SimulationNodeConfig(WorldConfig):
     recording: VideoConfig = field(default_factory=VideoConfig)
 
 
-@dataclass(frozen=True)
-class Job:
-    """A state to draw: point clouds, or a picture for the video file ``what``, or none more (FINISH)."""
-
-    what: str
-    time: float
-    model: MjModel
-    qpos: Array
-
-
 class SimulationNode(Node):
     """Arm, hand, cameras and an object on a table."""
 
     def __init__(self) -> None:
         # first of all: a node whose parameters are wrong is destroyed before it is complete
-        self._stop, self._clouds_asked, self._video_finished = (threading.Event() for _ in range(3))
-        self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING_JOBS)
-        self._physics_thread = threading.Thread(target=self._run_physics, daemon=True)
-        self._studio_thread = threading.Thread(target=self._run_studio, daemon=True)
+        self._stop = threading.Event()
+        self._drawing: Drawing | None = None
         super().__init__("simulation")
-        self._config = declare(self, SimulationNodeConfig)
+        self._config = config = declare(self, SimulationNodeConfig)
         self._lock = threading.Lock()
-        self._world = World(self._config, self._next_episode())
+        self._world = World(config, self._next_episode())
         self._broken = False
-        self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
-        self._joint_publisher = self.create_publisher(JointState, "/joint_states", 10)
-        self._object_publisher = self.create_publisher(PoseArray, "~/object_poses", 10)
-        self._cloud_publishers = {
-            name: self.create_publisher(PointCloud2, f"/{name}/points", CLOUD)
-            for name in self._config.cameras.names
-        }
-        self._broadcaster = TransformBroadcaster(self)
-        self._moving_links = self._send_static_frames()
+        self._topics = WorldTopics(self, self._world, self._lock, config.publish_robot_tf)
         self._servers = {
-            name: TrajectoryServer(self, name, self._world, self._lock, getattr(self._config, name))
+            name: TrajectoryServer(self, name, self._world, self._lock, getattr(config, name))
             for name in self._world.controllers
         }
         self.create_service(Trigger, "~/reset", self._reset, callback_group=MutuallyExclusiveCallbackGroup())
         Diagnostics(self, {"physics": self._health})
-        self._video_finished.set()
-        self.add_post_set_parameters_callback(self._await_video)
-        self._physics_thread.start()
-        self._studio_thread.start()
+        self._drawing = Drawing(self, config.cameras, config.recording, config.seed, self._stop)
+        self.add_post_set_parameters_callback(partial(self._await_video, self._drawing))
+        self._physics = threading.Thread(target=self._run_physics, args=[self._drawing], daemon=True)
+        self._physics.start()
 
     def destroy_node(self) -> None:
         """Stop the threads, finish the video, and go."""
         self._stop.set()
-        if self._studio_thread.is_alive():
-            self._physics_thread.join(timeout=2.0)
-            with suppress(queue.Full):
-                self._jobs.put(None, timeout=2.0)
-            self._studio_thread.join(timeout=2.0)
+        if self._drawing is not None:
+            self._physics.join(timeout=2.0)
+            self._drawing.end()
         super().destroy_node()
 
     # requests
@@ -171,11 +121,11 @@ class SimulationNode(Node):
         self.set_parameters([Parameter("episode", value=number + 1)])
         return episode
 
-    def _await_video(self, changed: list[Parameter]) -> None:
+    def _await_video(self, drawing: Drawing, changed: list[Parameter]) -> None:
         """Who clears parameter ``video`` gets the answer once the file is complete."""
         for parameter in changed:
             cleared = parameter.name == "video" and not parameter.value
-            if cleared and not self._video_finished.wait(VIDEO_TIMEOUT_S):
+            if cleared and not drawing.video_finished.wait(VIDEO_TIMEOUT_S):
                 self.get_logger().warning(f"the video is not finished after {VIDEO_TIMEOUT_S:g} s")
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -214,7 +164,7 @@ class SimulationNode(Node):
 
     # the thread that steps the physics
 
-    def _run_physics(self) -> None:
+    def _run_physics(self, drawing: Drawing) -> None:
         config = self._config
         joints, links = Every(config.joint_state_rate_hz), Every(config.tf_rate_hz)
         clouds, frames = Every(config.cloud_rate_hz), Every(config.recording.rate_hz)
@@ -223,22 +173,22 @@ class SimulationNode(Node):
         while not self._stop.is_set():
             video = self.get_parameter("video").value
             if video and not filming:
-                self._video_finished.clear()
+                drawing.video_finished.clear()
             if filming and not video:
-                self._draw(FINISH, self._world.time)
+                drawing.ask(self._job(FINISH, self._world.time))
             filming = video
             now = self._advance(1 / config.joint_state_rate_hz)
             if now is None:
                 self._stop.wait(0.05)
                 continue
             if joints.due(now):
-                self._publish_state(now)
+                self._topics.publish_state(now)
             if config.publish_robot_tf and links.due(now):
-                self._publish_links(now)
-            if any(p.get_subscription_count() for p in self._cloud_publishers.values()) and clouds.due(now):
-                self._draw(CLOUDS, now)
+                self._topics.publish_links(now)
+            if drawing.watched and clouds.due(now):
+                drawing.ask(self._job(CLOUDS, now))
             if filming and frames.due(now):
-                self._draw(filming, now)
+                drawing.ask(self._job(filming, now))
             self._stop.wait(pace.ahead(now))
 
     def _advance(self, duration: float) -> float | None:
@@ -257,88 +207,11 @@ class SimulationNode(Node):
                 self._servers[name].finish(outcome)
             return self._world.time
 
-    def _draw(self, what: str, now: float) -> None:
-        """Ask the studio for clouds or a picture of the present state; clouds only once at a time."""
-        if what == CLOUDS:
-            if self._clouds_asked.is_set():
-                return
-            self._clouds_asked.set()
+    def _job(self, what: str, now: float) -> Job:
+        """The present state, to be drawn."""
         with self._lock:
             simulation = self._world.simulation
-            job = Job(what, now, simulation.model, simulation.data.qpos.copy())
-        while not self._stop.is_set():
-            with suppress(queue.Full):
-                self._jobs.put(job, timeout=0.2)
-                return
-
-    def _publish_state(self, now: float) -> None:
-        stamp = time_message(now)
-        with self._lock:
-            sim = self._world.simulation
-            joints, velocities, efforts = sim.positions(), sim.velocities(), sim.efforts()
-            poses = [pose_message(sim.object_pose(item.name)) for item in sim.objects]
-        self._clock_publisher.publish(Clock(clock=stamp))
-        self._joint_publisher.publish(
-            JointState(
-                header=Header(stamp=stamp),
-                name=list(sim.joint_names),
-                position=joints.tolist(),
-                velocity=velocities.tolist(),
-                effort=efforts.tolist(),
-            )
-        )
-        self._object_publisher.publish(
-            PoseArray(header=Header(stamp=stamp, frame_id=WORLD_FRAME), poses=poses)
-        )
-
-    def _publish_links(self, now: float) -> None:
-        with self._lock:
-            poses = self._world.simulation.link_poses()
-        moving = [(poses[link][0], link, poses[link][1]) for link in self._moving_links]
-        self._broadcaster.send(moving, Time(nanoseconds=round(now * 1e9)))
-
-    def _send_static_frames(self) -> list[str]:
-        """Publish the cameras' calibration and the fixed links; the other links are returned."""
-        cameras = nominal_cameras(self._config)
-        frames = [
-            (WORLD_FRAME, optical_frame(name), T_world_optical) for name, T_world_optical in cameras.items()
-        ]
-        moving = []
-        for link, (parent, T_parent_link) in self._world.simulation.link_poses().items():
-            if self._world.simulation.moves(link):
-                moving.append(link)
-            elif self._config.publish_robot_tf:
-                frames.append((parent, link, T_parent_link))
-        self._broadcaster.send_static(frames)
-        return moving
-
-    # the thread that draws
-
-    def _run_studio(self) -> None:
-        studio = Studio(
-            self._config.cameras, self._config.recording, np.random.default_rng(self._config.seed)
-        )
-        while (job := self._jobs.get()) is not None:
-            try:
-                if job.what == CLOUDS:
-                    self._clouds_asked.clear()
-                    self._publish_clouds(studio, job)
-                elif job.what == FINISH:
-                    studio.finish_video()
-                    self._video_finished.set()
-                elif not self._stop.is_set():
-                    studio.film(Path(job.what), job.model, job.qpos)
-            except Exception as error:
-                # graphics and encoder raise anything; the physics goes on without pictures
-                self.get_logger().error(f"drawing {job.what} failed: {error}")
-        studio.close()
-
-    def _publish_clouds(self, studio: Studio, job: Job) -> None:
-        for name, publisher in self._cloud_publishers.items():
-            if self._stop.is_set():
-                return
-            points = studio.cloud(name, job.model, job.qpos)
-            publisher.publish(xyz_cloud_message(points, optical_frame(name), time_message(job.time)))
+            return Job(what, now, simulation.model, simulation.data.qpos.copy())
 
 
 def main() -> None:

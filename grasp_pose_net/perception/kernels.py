@@ -88,6 +88,8 @@ def normals(points, radius, dense_radius):
     And how many of the neighbours of each point (N,) are within ``dense_radius``. The normal is the eigenvector of the
     neighbours' covariance with the smallest eigenvalue, which is the one with the largest of the matrix of cofactors;
     squaring that matrix leaves nothing but it.
+
+    Long because ten running sums of a compiled loop would have to be handed on one by one.
     """
     order, first = _columns(points, radius)
     row, side = points[order], radius / 2

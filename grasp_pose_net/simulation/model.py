@@ -181,6 +181,10 @@ def _scenery(spec: mujoco.MjSpec, config: SceneConfig) -> None:
     world.add_geom(
         name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[4, 4, 0.1], material="floor", group=2
     )
+    _add_table(world, config)
+
+
+def _add_table(world: mujoco.MjsBody, config: SceneConfig) -> None:
     x, y, z = config.table_top
     half_x, half_y = (s / 2 for s in config.table_size_m)
     world.add_geom(
