@@ -44,7 +44,7 @@ def grasp_figures(hand: Hand, mesh: trimesh.Trimesh, x: Array) -> dict[str, Any]
         x: (D,) pose vector, object frame.
     """
     field = SignedDistanceField.from_mesh(mesh, MEASURED_CELLS)
-    pose = torch.as_tensor(x, dtype=torch.float32)[None]
+    pose = torch.tensor(x, dtype=torch.float32)[None]
     kinematics = Kinematics(hand)
     depths = penetration(hand, kinematics, field, pose)
     points, _ = kinematics.contacts(pose)

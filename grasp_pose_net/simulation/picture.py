@@ -131,7 +131,7 @@ def _add_contacts(spec: mujoco.MjSpec, points: Array, normals: Array) -> None:
 
 
 def _add_spheres(spec: mujoco.MjSpec, hand: Hand, x: Array) -> None:
-    centres = Kinematics(hand, torch.float64).points(torch.as_tensor(x)[None], hand.spheres)[0].numpy()
+    centres = Kinematics(hand, torch.float64).points(torch.tensor(x)[None], hand.spheres)[0].numpy()
     for centre, radius in zip(centres, hand.spheres.radius, strict=True):
         spec.worldbody.add_geom(
             type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[radius, 0, 0], pos=centre, rgba=SPHERE_COLOUR
@@ -158,7 +158,7 @@ def _add_mesh(spec: mujoco.MjSpec, mesh: trimesh.Trimesh) -> None:
 def _add_hand(spec: mujoco.MjSpec, hand: Hand, x: Array) -> None:
     T_object_link = (
         Kinematics(hand, dtype=torch.float64)
-        .link_poses(torch.as_tensor(x, dtype=torch.float64)[None])[0]
+        .link_poses(torch.tensor(x, dtype=torch.float64)[None])[0]
         .numpy()
     )
     for shape in hand.shapes:

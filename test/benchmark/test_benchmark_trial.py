@@ -92,12 +92,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def test_the_simulated_robot_does_what_it_is_told_and_watches_the_object(world: World) -> None:
     robot, simulated = RobotModel(robot_urdf(), robot_srdf()), SimulatedRobot(world)
-    measured = robot.configuration(simulated.joint_state().positions)
+    measured = robot.configuration(simulated.joint_state().by_name)
     start = measured[robot.arm.indices]
     goal = start + np.array([0.1, *np.zeros(len(start) - 1)])
     motion = smooth_move(robot.arm.names, start, goal, MotionConfig(velocity_scale=1.0).arm_limits(robot))
     simulated.execute(motion, False, lambda: False)
-    reached = robot.configuration(simulated.joint_state().positions)[robot.arm.indices]
+    reached = robot.configuration(simulated.joint_state().by_name)[robot.arm.indices]
     np.testing.assert_allclose(reached, goal, atol=0.011)
     times, heights = simulated.track
     assert times[-1] - times[0] >= motion.duration and np.ptp(heights) < 1e-3
