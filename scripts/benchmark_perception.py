@@ -36,8 +36,8 @@ from grasp_pose_net.perception.capture import described
 from grasp_pose_net.provenance import commit, machine
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, load_mesh, split_of
 from grasp_pose_net.simulation.cameras import CameraConfig
+from grasp_pose_net.simulation.laboratory import mesh_files
 from grasp_pose_net.simulation.tabletop import Tabletop, TabletopConfig, random_tabletop
-from grasp_pose_net.simulation.world import mesh_files
 from grasp_pose_net.synthesis.sources import object_name
 from grasp_pose_net.world import Array, SceneObject
 

@@ -55,7 +55,7 @@ from grasp_pose_net.nodes.support.runtime import without_pauses
 from grasp_pose_net.provenance import commit, machine
 from grasp_pose_net.robot import RobotModel
 from grasp_pose_net.shapes import load_mesh
-from grasp_pose_net.simulation.model import SceneConfig
+from grasp_pose_net.simulation.scene_model import SceneConfig
 from grasp_pose_net.system import NODES, Start
 from grasp_pose_net.world import Array, inverse_transform, make_transform
 

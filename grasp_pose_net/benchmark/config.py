@@ -14,7 +14,7 @@ from grasp_pose_net.planning import PlannerConfig
 from grasp_pose_net.refinement import ObjectiveConfig
 from grasp_pose_net.robot import MotionConfig
 from grasp_pose_net.simulation.force_trial import ForceTrialConfig
-from grasp_pose_net.simulation.world import WorldConfig
+from grasp_pose_net.simulation.laboratory import WorldConfig
 from grasp_pose_net.system import NODES, Start
 
 SCAN, PLAN, FORCE, LIFT = STAGES = ("scan", "plan", "force", "lift")

@@ -14,8 +14,8 @@ from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.execution import OmplPlanner, Pickup, PickupConfig, shake
 from grasp_pose_net.robot import ExecutionFailed, MotionConfig, PlanningFailed, Problem, RobotModel
 from grasp_pose_net.simulation.controller import Goal, Outcome, ResultCode
+from grasp_pose_net.simulation.laboratory import World
 from grasp_pose_net.simulation.lift_trial import HOLD_S, judge_lift
-from grasp_pose_net.simulation.world import World
 from grasp_pose_net.world import Array, Grasp, JointState, Scene, Trajectory
 
 # The lift trial's word for a pick-up that ended in one of its stages.

@@ -8,10 +8,10 @@ import imageio.v3 as imageio
 import trimesh
 
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.simulation.model import VIDEO_CAMERA
+from grasp_pose_net.simulation.laboratory import Episode
 from grasp_pose_net.simulation.picture import draw_grasp
 from grasp_pose_net.simulation.render import SceneRenderer
-from grasp_pose_net.simulation.world import Episode
+from grasp_pose_net.simulation.scene_model import VIDEO_CAMERA
 from grasp_pose_net.world import Array
 
 WIDTH_PX, HEIGHT_PX = 640, 480

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from grasp_pose_net.perception import View
+from grasp_pose_net.simulation.laboratory import Episode, WorldConfig, nominal_cameras
 from grasp_pose_net.simulation.studio import Studio, VideoConfig
-from grasp_pose_net.simulation.world import Episode, WorldConfig, nominal_cameras
 
 
 def views_of(episode: Episode, config: WorldConfig, rng: np.random.Generator) -> list[View]:

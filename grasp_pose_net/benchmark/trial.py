@@ -35,7 +35,7 @@ from grasp_pose_net.planning import (
 from grasp_pose_net.robot import RobotModel
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.force_trial import ForceTrial
-from grasp_pose_net.simulation.world import Episode, World, prepare_episode
+from grasp_pose_net.simulation.laboratory import Episode, World, prepare_episode
 from grasp_pose_net.synthesis.sources import object_name, object_seed
 from grasp_pose_net.world import (
     Array,

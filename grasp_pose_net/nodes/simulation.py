@@ -25,9 +25,9 @@ from grasp_pose_net.nodes.support.runtime import run
 from grasp_pose_net.nodes.support.trajectory_server import TrajectoryServer
 from grasp_pose_net.nodes.support.world_topics import WorldTopics
 from grasp_pose_net.simulation.controller import Outcome, ResultCode
+from grasp_pose_net.simulation.laboratory import Episode, World, WorldConfig, mesh_files, prepare_episode
 from grasp_pose_net.simulation.pacing import Every, Pace
 from grasp_pose_net.simulation.studio import VideoConfig
-from grasp_pose_net.simulation.world import Episode, World, WorldConfig, mesh_files, prepare_episode
 
 THREADS = 8  # a waiting goal keeps one
 VIDEO_TIMEOUT_S = 10.0

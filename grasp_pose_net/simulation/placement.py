@@ -9,7 +9,7 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.exceptions import ExecutionError
-from grasp_pose_net.simulation.simulation import Simulation
+from grasp_pose_net.simulation.physics import Simulation
 from grasp_pose_net.world import Array
 
 REST_SPEED_M_S = 0.005

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grasp_pose_net.simulation.cameras import DepthImage
-from grasp_pose_net.simulation.model import COLLISION_GROUP
+from grasp_pose_net.simulation.scene_model import COLLISION_GROUP
 from grasp_pose_net.world import Array
 
 

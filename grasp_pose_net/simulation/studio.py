@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grasp_pose_net.simulation.cameras import CameraConfig, depth_to_cloud
-from grasp_pose_net.simulation.model import VIDEO_CAMERA
 from grasp_pose_net.simulation.noise import add_depth_noise
 from grasp_pose_net.simulation.render import SceneRenderer
+from grasp_pose_net.simulation.scene_model import VIDEO_CAMERA
 from grasp_pose_net.simulation.video import VideoWriter
 from grasp_pose_net.world import Array
 

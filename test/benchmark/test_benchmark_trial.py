@@ -15,7 +15,7 @@ from grasp_pose_net.benchmark.trial import LEFT_OUT, Task, run_task
 from grasp_pose_net.execution import smooth_move
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.robot import ExecutionFailed, MotionConfig, Problem, RobotModel
-from grasp_pose_net.simulation.world import World, WorldConfig, prepare_episode
+from grasp_pose_net.simulation.laboratory import World, WorldConfig, prepare_episode
 
 pytestmark = [pytest.mark.sim, pytest.mark.slow]
 

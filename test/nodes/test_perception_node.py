@@ -29,9 +29,9 @@ from grasp_pose_net.nodes.messages.clouds import (
     xyz_cloud_message,
 )
 from grasp_pose_net.nodes.perception import PerceptionNode, PerceptionParameters
+from grasp_pose_net.nodes.support.frames import TransformBroadcaster
 from grasp_pose_net.nodes.support.qos import CLOUD, LATCHED, SENSOR
 from grasp_pose_net.nodes.support.runtime import spinning
-from grasp_pose_net.nodes.support.transforms import TransformBroadcaster
 
 pytestmark = pytest.mark.ros
 TIMEOUT_S = 3.0

@@ -31,11 +31,11 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from grasp_pose_net.models import config_file
 from grasp_pose_net.nodes.messages.basics import duration_message, stamp_seconds, time_message
+from grasp_pose_net.nodes.support.frames import TransformBuffer
 from grasp_pose_net.nodes.support.qos import SENSOR
 from grasp_pose_net.nodes.support.runtime import spinning
-from grasp_pose_net.nodes.support.transforms import TransformBuffer
+from grasp_pose_net.simulation.laboratory import WorldConfig
 from grasp_pose_net.simulation.robot_files import named_state
-from grasp_pose_net.simulation.world import WorldConfig
 
 pytestmark = [pytest.mark.ros, pytest.mark.sim]
 HOME = named_state("ur10_shadow", "right_arm", "home")

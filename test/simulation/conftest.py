@@ -5,10 +5,10 @@ import pytest
 import trimesh
 
 from grasp_pose_net.simulation.cameras import CameraConfig, camera_ring
-from grasp_pose_net.simulation.model import CameraView, SceneConfig
 from grasp_pose_net.simulation.objects import SimObject
+from grasp_pose_net.simulation.physics import Simulation
 from grasp_pose_net.simulation.robot_files import named_state
-from grasp_pose_net.simulation.simulation import Simulation
+from grasp_pose_net.simulation.scene_model import CameraView, SceneConfig
 
 SCENE = SceneConfig()
 CAMERAS = CameraConfig()

@@ -6,8 +6,8 @@ import pytest
 
 from grasp_pose_net.exceptions import ExecutionError
 from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.simulation.physics import Simulation
 from grasp_pose_net.simulation.robot_files import group_joints, joint_limits, named_state
-from grasp_pose_net.simulation.simulation import Simulation
 
 pytestmark = pytest.mark.sim
 ARM = (
@@ -141,6 +141,6 @@ def test_unknown_joints_are_named(sim):
 
 
 def sim_config():
-    from grasp_pose_net.simulation.model import SceneConfig
+    from grasp_pose_net.simulation.scene_model import SceneConfig
 
     return SceneConfig()

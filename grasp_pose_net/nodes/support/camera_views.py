@@ -23,8 +23,8 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from grasp_pose_net.exceptions import GraspPoseNetError, PerceptionError
 from grasp_pose_net.nodes.messages.clouds import points_from_cloud, points_from_depth
+from grasp_pose_net.nodes.support.frames import TransformBuffer
 from grasp_pose_net.nodes.support.qos import CLOUD, SENSOR
-from grasp_pose_net.nodes.support.transforms import TransformBuffer
 from grasp_pose_net.perception import PerceptionConfig, View
 from grasp_pose_net.perception.matching import together
 

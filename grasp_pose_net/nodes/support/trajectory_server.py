@@ -17,7 +17,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from grasp_pose_net.nodes.messages.basics import duration_seconds, stamp_seconds, time_message
 from grasp_pose_net.simulation.controller import ControllerConfig, Goal, Outcome, ResultCode
-from grasp_pose_net.simulation.world import World
+from grasp_pose_net.simulation.laboratory import World
 from grasp_pose_net.world import Array, Trajectory
 
 POLL_S = 0.01

@@ -12,9 +12,9 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
 from grasp_pose_net.nodes.messages.basics import pose_message, time_message
-from grasp_pose_net.nodes.support.transforms import TransformBroadcaster
+from grasp_pose_net.nodes.support.frames import TransformBroadcaster
 from grasp_pose_net.simulation.cameras import optical_frame
-from grasp_pose_net.simulation.world import World, nominal_cameras
+from grasp_pose_net.simulation.laboratory import World, nominal_cameras
 from grasp_pose_net.world import WORLD
 
 

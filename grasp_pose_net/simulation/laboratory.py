@@ -11,11 +11,11 @@ from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.models import share_dir
 from grasp_pose_net.simulation.cameras import CameraConfig, camera_ring, look_at, miscalibrated
 from grasp_pose_net.simulation.controller import ControllerConfig, Outcome, TrajectoryController
-from grasp_pose_net.simulation.model import VIDEO_CAMERA, CameraView, SceneConfig
 from grasp_pose_net.simulation.objects import SimObject
+from grasp_pose_net.simulation.physics import Simulation
 from grasp_pose_net.simulation.placement import PlacementConfig, place_on_table
 from grasp_pose_net.simulation.robot_files import group_joints, joint_limits, named_state
-from grasp_pose_net.simulation.simulation import Simulation
+from grasp_pose_net.simulation.scene_model import VIDEO_CAMERA, CameraView, SceneConfig
 from grasp_pose_net.world import Array
 
 MESH_SUFFIXES = (".obj", ".off", ".ply", ".stl")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grasp_pose_net.exceptions import PlanningError
-from grasp_pose_net.nodes.support.transforms import FrameGraph
+from grasp_pose_net.nodes.support.frames import FrameGraph
 from grasp_pose_net.world import inverse_transform, make_transform
 
 pytestmark = pytest.mark.ros

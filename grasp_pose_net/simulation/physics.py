@@ -8,8 +8,8 @@ import mujoco
 import numpy as np
 
 from grasp_pose_net.exceptions import ExecutionError
-from grasp_pose_net.simulation.model import CameraView, SceneConfig, build_scene
 from grasp_pose_net.simulation.objects import SimObject
+from grasp_pose_net.simulation.scene_model import CameraView, SceneConfig, build_scene
 from grasp_pose_net.world import Array, make_transform, split_transform
 
 UNSTABLE = (

@@ -12,11 +12,17 @@ from grasp_pose_net.models import share_dir
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.cameras import CameraConfig
 from grasp_pose_net.simulation.controller import Goal, ResultCode
-from grasp_pose_net.simulation.model import VIDEO_CAMERA
+from grasp_pose_net.simulation.laboratory import (
+    World,
+    WorldConfig,
+    mesh_files,
+    nominal_cameras,
+    prepare_episode,
+)
 from grasp_pose_net.simulation.objects import SimObject, convex_pieces
 from grasp_pose_net.simulation.placement import stable_poses
+from grasp_pose_net.simulation.scene_model import VIDEO_CAMERA
 from grasp_pose_net.simulation.studio import Studio, VideoConfig
-from grasp_pose_net.simulation.world import World, WorldConfig, mesh_files, nominal_cameras, prepare_episode
 from grasp_pose_net.world import Trajectory
 
 pytestmark = pytest.mark.sim

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grasp_pose_net.perception.capture import described
-from grasp_pose_net.perception.files import occupied_cells
+from grasp_pose_net.perception.from_files import occupied_cells
 from grasp_pose_net.world import Array, transform_points
 
 if TYPE_CHECKING:  # matplotlib is loaded when a picture is made
