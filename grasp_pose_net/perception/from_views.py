@@ -72,19 +72,12 @@ def perceive(
     parts, small = cluster(seen, config)
     clock.stage("cluster")
     results = side_by_side(lambda part: _closed(part, table, top, images, config), parts)
-    targets, obstacles, points = [], [], {}
-    for part, result in zip(parts, results, strict=True):
-        points_world = transform_points(table.T_world_table, part.points)
-        if isinstance(result, str):
-            obstacles.append(boxed(f"obstacle_{len(obstacles)}", points_world, table, result))
-        else:
-            targets.append(_target(f"object_{len(targets)}", result, points_world, table))
-            points[targets[-1].id] = points_world
+    scene, points = _scene(table, parts, results)
     clock.stage("reconstruct")
     if not parts:
         raise PerceptionError(f"nothing on the table: {small or 'no cluster of points above its top'}")
     return Capture(
-        Scene((*targets, *obstacles, table.support)),
+        scene,
         table,
         points,
         (*notes, *filter(None, [small])),
@@ -166,6 +159,23 @@ def _closed(
         return closed_mesh(part, top, images, config.voxel_m, config.max_faces)
     except PerceptionError as error:
         return f"is not understood: {error}"
+
+
+def _scene(
+    table: Table, parts: Sequence[Surface], results: Sequence[trimesh.Trimesh | str]
+) -> tuple[Scene, dict[str, Array]]:
+    """Scene of clusters with their meshes, or the reason why they have none; and each target's points in the world."""
+    targets: list[SceneObject] = []
+    obstacles: list[SceneObject] = []
+    points: dict[str, Array] = {}
+    for part, result in zip(parts, results, strict=True):
+        points_world = transform_points(table.T_world_table, part.points)
+        if isinstance(result, str):
+            obstacles.append(boxed(f"obstacle_{len(obstacles)}", points_world, table, result))
+        else:
+            targets.append(_target(f"object_{len(targets)}", result, points_world, table))
+            points[targets[-1].id] = points_world
+    return Scene((*targets, *obstacles, table.support)), points
 
 
 def _target(name: str, mesh_table: trimesh.Trimesh, points: Array, table: Table) -> SceneObject:
