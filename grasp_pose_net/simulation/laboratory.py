@@ -14,13 +14,12 @@ from grasp_pose_net.simulation.controller import ControllerConfig, Outcome, Traj
 from grasp_pose_net.simulation.objects import SimObject
 from grasp_pose_net.simulation.physics import Simulation
 from grasp_pose_net.simulation.placement import PlacementConfig, place_on_table
-from grasp_pose_net.simulation.robot_files import group_joints, joint_limits, named_state
+from grasp_pose_net.simulation.robot_files import controlled, posture, robot_model
 from grasp_pose_net.simulation.scene_model import VIDEO_CAMERA, CameraView, SceneConfig
 from grasp_pose_net.world import Array
 
 MESH_SUFFIXES = (".obj", ".off", ".ply", ".stl")
-GROUPS = {"arm_controller": "right_arm", "hand_controller": "right_hand"}
-START_STATES = {"right_arm": "home", "right_hand": "open"}
+ARM_START, HAND_START = "home", "open"  # named states of the SRDF
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +62,11 @@ class World:
         names = episode.simulation.joint_names
         self.controllers: dict[str, TrajectoryController] = {}
         self._index: dict[str, Array] = {}
-        for name, group in GROUPS.items():
-            joints = group_joints(config.scene.robot, group, names)
+        robot = robot_model(config.scene.robot)
+        for name, group in {"arm_controller": robot.arm, "hand_controller": robot.hand}.items():
+            joints, limits = controlled(group, names)
             tolerance = getattr(config, name).start_tolerance_rad
-            self.controllers[name] = TrajectoryController(
-                joints, joint_limits(config.scene.robot, joints), tolerance
-            )
+            self.controllers[name] = TrajectoryController(joints, limits, tolerance)
             self._index[name] = episode.simulation.indices(joints)
         self._offset = 0.0
         self.enter(episode)
@@ -134,8 +132,9 @@ def prepare_episode(config: WorldConfig, files: list[Path], seed: int, number: i
     file = files[order[number % len(files)]]
     rng = np.random.default_rng([seed, number])
     simulation = Simulation(config.scene, [SimObject.from_file(file)], true_cameras(config, rng))
-    for group, state in START_STATES.items():
-        simulation.set_joints(named_state(config.scene.robot, group, state))
+    robot = robot_model(config.scene.robot)
+    for group, state in ((robot.arm, ARM_START), (robot.hand, HAND_START)):
+        simulation.set_joints(posture(robot, group, state))
     place_on_table(simulation, simulation.objects[0].name, config.placement, rng)
     return Episode(number, file, simulation)
 

@@ -1,8 +1,7 @@
-"""What the controllers need from the robot's URDF and SRDF: limits, groups and named states."""
+"""The robot of a scene, read once: as text for MuJoCo, and as planning knows it."""
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -10,84 +9,37 @@ import numpy as np
 
 from grasp_pose_net import models
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.robot import MotionLimits
+from grasp_pose_net.robot import Group, MotionLimits, RobotModel
 
 
 @lru_cache
-def read_urdf(robot: str) -> ET.Element:
-    """The robot's URDF, expanded once; not to be modified."""
-    return ET.fromstring(models.robot_urdf(robot))
+def robot_texts(robot: str) -> tuple[str, str]:
+    """URDF, expanded, and SRDF of a folder of models/robots."""
+    return models.robot_urdf(robot), models.robot_srdf(robot)
 
 
 @lru_cache
-def read_srdf(robot: str) -> ET.Element:
-    """The robot's SRDF, read once; not to be modified."""
-    return ET.fromstring(models.robot_srdf(robot))
+def robot_model(robot: str) -> RobotModel:
+    """Groups, limits and named states of a robot; shared, so nothing may be computed with it."""
+    return RobotModel(*robot_texts(robot))
 
 
-def joint_limits(robot: str, names: Sequence[str]) -> MotionLimits:
-    """Limits of the named joints, in their order; a URDF has none of accelerations.
-
-    Raises:
-        ConfigError: the URDF has no such joint, or no limits for it.
-    """
-    urdf = read_urdf(robot)
-    limits = {joint.attrib["name"]: joint.find("limit") for joint in urdf.findall("joint")}
-    rows = []
-    for name in names:
-        limit = limits.get(name)
-        if limit is None:
-            raise ConfigError(f"URDF of {robot}: joint {name!r} is missing or has no limits")
-        rows.append([float(limit.attrib[key]) for key in ("lower", "upper", "velocity")])
-    lower, upper, velocity = np.array(rows).T
-    return MotionLimits(lower, upper, velocity, np.full(len(rows), np.inf))
+def controlled(group: Group, moving: Sequence[str]) -> tuple[tuple[str, ...], MotionLimits]:
+    """Joints of a group in the order of ``moving``, all the robot's, and their limits; a URDF has none of accelerations."""
+    names = tuple(name for name in moving if name in group.names)
+    order = [group.names.index(name) for name in names]
+    lower, upper, velocity = (values[order] for values in (group.lower, group.upper, group.velocity))
+    return names, MotionLimits(lower, upper, velocity, np.full(len(names), np.inf))
 
 
-def group_joints(robot: str, group: str, moving: Sequence[str]) -> tuple[str, ...]:
-    """Joints of an SRDF group, given as a list of joints or as a chain of links.
-
-    Args:
-        robot: folder of models/robots.
-        group: its name.
-        moving: the robot's moving joints, in whose order the result is.
-
-    Raises:
-        ConfigError: no such group.
-    """
-    entry = _named(robot, "group", group)
-    names = {joint.attrib["name"] for joint in entry.findall("joint")}
-    chain = entry.find("chain")
-    if chain is not None:
-        urdf = read_urdf(robot)
-        above = {_link(joint, "child"): joint for joint in urdf.findall("joint")}
-        link = chain.attrib["tip_link"]
-        while link != chain.attrib["base_link"]:
-            names.add(above[link].attrib["name"])
-            link = _link(above[link], "parent")
-    return tuple(name for name in moving if name in names)
-
-
-def named_state(robot: str, group: str, state: str) -> dict[str, float]:
-    """Joint positions [rad] of a named state of a group.
+def posture(robot: RobotModel, group: Group, state: str) -> dict[str, float]:
+    """Positions [rad] of a group's joints in a named state of the SRDF.
 
     Raises:
         ConfigError: no such state.
     """
-    entry = _named(robot, "group_state", state, group)
-    return {joint.attrib["name"]: float(joint.attrib["value"]) for joint in entry.findall("joint")}
-
-
-def _named(robot: str, tag: str, name: str, group: str | None = None) -> ET.Element:
-    entries = [e for e in read_srdf(robot).findall(tag) if group in (None, e.attrib.get("group"))]
-    for entry in entries:
-        if entry.attrib["name"] == name:
-            return entry
-    found = ", ".join(entry.attrib["name"] for entry in entries) or "none"
-    raise ConfigError(f"SRDF of {robot}: no {tag} {name!r}; there are: {found}")
-
-
-def _link(joint: ET.Element, which: str) -> str:
-    element = joint.find(which)
-    if element is None:
-        raise ConfigError(f"URDF: joint {joint.attrib['name']!r} has no {which} link")
-    return element.attrib["link"]
+    if state not in robot.named_states:
+        raise ConfigError(
+            f"SRDF: no group_state {state!r}; there are: {', '.join(robot.named_states) or 'none'}"
+        )
+    return dict(zip(group.names, robot.named_states[state][group.indices].tolist(), strict=True))

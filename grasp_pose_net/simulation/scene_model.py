@@ -5,7 +5,6 @@ Geom groups: 1 robot as seen, 2 scenery and objects as seen, 3 collision shapes 
 
 from __future__ import annotations
 
-import copy
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from grasp_pose_net.simulation.model_parts import (
     touch,
 )
 from grasp_pose_net.simulation.objects import SimObject
-from grasp_pose_net.simulation.robot_files import read_srdf, read_urdf
+from grasp_pose_net.simulation.robot_files import robot_texts
 from grasp_pose_net.world import Array, split_transform
 
 COLLISION_GROUP = 3
@@ -94,7 +93,7 @@ def build_scene(
 
 
 def _robot(config: SceneConfig) -> mujoco.MjSpec:
-    urdf = copy.deepcopy(read_urdf(config.robot))
+    urdf, srdf = map(ET.fromstring, robot_texts(config.robot))
     # by default MuJoCo's importer drops visual shapes and fuses links without joints
     options = ET.SubElement(ET.SubElement(urdf, "mujoco"), "compiler")
     options.attrib.update(discardvisual="false", fusestatic="false", strippath="false")
@@ -105,7 +104,7 @@ def _robot(config: SceneConfig) -> mujoco.MjSpec:
     for geom in spec.geoms:
         if geom.contype:
             geom.group = COLLISION_GROUP
-    _exclude_contacts(spec, read_srdf(config.robot))
+    _exclude_contacts(spec, srdf)
     _actuate(spec, config)
     return spec
 

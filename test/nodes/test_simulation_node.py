@@ -35,11 +35,11 @@ from grasp_pose_net.nodes.support.frames import TransformBuffer
 from grasp_pose_net.nodes.support.qos import SENSOR
 from grasp_pose_net.nodes.support.runtime import spinning
 from grasp_pose_net.simulation.laboratory import WorldConfig
-from grasp_pose_net.simulation.robot_files import named_state
+from grasp_pose_net.simulation.robot_files import posture, robot_model
 
 pytestmark = [pytest.mark.ros, pytest.mark.sim]
-HOME = named_state("ur10_shadow", "right_arm", "home")
-OPEN = named_state("ur10_shadow", "right_hand", "open")
+ROBOT = robot_model("ur10_shadow")
+HOME, OPEN = posture(ROBOT, ROBOT.arm, "home"), posture(ROBOT, ROBOT.hand, "open")
 CAMERAS = WorldConfig().cameras.names
 TABLE = WorldConfig().scene.table_top
 

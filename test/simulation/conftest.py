@@ -7,7 +7,7 @@ import trimesh
 from grasp_pose_net.simulation.cameras import CameraConfig, camera_ring
 from grasp_pose_net.simulation.objects import SimObject
 from grasp_pose_net.simulation.physics import Simulation
-from grasp_pose_net.simulation.robot_files import named_state
+from grasp_pose_net.simulation.robot_files import posture, robot_model
 from grasp_pose_net.simulation.scene_model import CameraView, SceneConfig
 
 SCENE = SceneConfig()
@@ -37,7 +37,8 @@ def views():
 def scene(box_object, views):
     """Simulation with a box; tests get it as it was made."""
     sim = Simulation(SCENE, [box_object], views)
-    sim.set_joints(named_state(SCENE.robot, "right_arm", "home"))
+    robot = robot_model(SCENE.robot)
+    sim.set_joints(posture(robot, robot.arm, "home"))
     T_world_box = np.eye(4)
     T_world_box[:3, 3] = SCENE.table_top + np.array([0.03, -0.04, 0.06])
     sim.place_object("box", T_world_box)

@@ -4,12 +4,13 @@ import mujoco
 import numpy as np
 import pytest
 
-from grasp_pose_net.exceptions import ExecutionError
+from grasp_pose_net.exceptions import ConfigError, ExecutionError
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.simulation.physics import Simulation
-from grasp_pose_net.simulation.robot_files import group_joints, joint_limits, named_state
+from grasp_pose_net.simulation.robot_files import controlled, posture, robot_model
 
 pytestmark = pytest.mark.sim
+ROBOT = robot_model("ur10_shadow")
 ARM = (
     "shoulder_pan_joint",
     "shoulder_lift_joint",
@@ -26,7 +27,7 @@ def warnings(sim):
 
 @pytest.mark.parametrize("state", ["home", "up"])
 def test_the_robot_holds_a_named_state_for_a_second_without_warnings(sim, state):
-    wanted = named_state("ur10_shadow", "right_arm", state) | named_state("ur10_shadow", "right_hand", "open")
+    wanted = posture(ROBOT, ROBOT.arm, state) | posture(ROBOT, ROBOT.hand, "open")
     sim.set_joints(wanted)
     sim.step(round(1 / sim.config.timestep_s))
     touching = {sim.model.body(sim.model.geom_bodyid[geom]).name for c in sim.data.contact for geom in c.geom}
@@ -69,11 +70,19 @@ def test_the_last_two_joints_of_a_finger_move_together(sim):
 
 
 def test_joint_order_limits_and_groups_are_those_of_the_urdf(sim):
-    limits = joint_limits("ur10_shadow", sim.joint_names)
-    np.testing.assert_allclose(sim.lower, limits.lower, atol=1e-9)
-    np.testing.assert_allclose(sim.upper, limits.upper, atol=1e-9)
-    assert group_joints("ur10_shadow", "right_arm", sim.joint_names) == ARM
-    assert len(group_joints("ur10_shadow", "right_hand", sim.joint_names)) == 24
+    found = []
+    for group in (ROBOT.arm, ROBOT.hand):
+        names, limits = controlled(group, sim.joint_names)
+        indices = sim.indices(names)
+        np.testing.assert_allclose(sim.lower[indices], limits.lower, atol=1e-9)
+        np.testing.assert_allclose(sim.upper[indices], limits.upper, atol=1e-9)
+        found += names
+    assert tuple(found) == sim.joint_names and tuple(found[:6]) == ARM and len(found) == 30
+
+
+def test_an_unknown_state_is_named():
+    with pytest.raises(ConfigError, match="no group_state 'wave'; there are: home, up, open, close"):
+        posture(ROBOT, ROBOT.arm, "wave")
 
 
 def test_link_poses_are_the_urdfs(sim):
