@@ -46,7 +46,7 @@ def demo(
 
     Example: grasp-pose-net demo --episodes 3 --seed 1
     """
-    from grasp_pose_net.commands.demo import run_demo
+    from grasp_pose_net.nodes.demo import run_demo
 
     report, folder = run_demo(objects=objects, episodes=episodes, seed=seed)
     _write_json(report, json_file)

@@ -12,7 +12,7 @@ class ConfigError(GraspPoseNetError):
 
 
 class WorldError(GraspPoseNetError, ValueError):
-    """A value of the vocabulary (pose, shape, scene, grasp, trajectory, joint state) is none: not finite, not rigid, …"""
+    """A pose, shape, scene, grasp, trajectory or joint state is none: not finite, not rigid and so on."""
 
 
 class MeshError(GraspPoseNetError):

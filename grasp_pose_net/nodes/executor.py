@@ -37,14 +37,9 @@ from grasp_pose_net.execution import (
     Recovery,
     without_clearance,
 )
-from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.nodes.messages.display import grasp_state, planned_motion
-from grasp_pose_net.nodes.messages.motion import (
-    ERROR_CODES,
-    pick_grasp,
-    scene_from_messages,
-    trajectory_message,
-)
+from grasp_pose_net.nodes.messages.grasps import grasp_from_message
+from grasp_pose_net.nodes.messages.motion import ERROR_CODES, trajectory_message
 from grasp_pose_net.nodes.support.controller_client import ControllerClient, ControllerParameters
 from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
 from grasp_pose_net.nodes.support.moveit_start import PLANNERS, start_moveit, uses_moveit
@@ -52,24 +47,18 @@ from grasp_pose_net.nodes.support.object_scene import ObjectScene
 from grasp_pose_net.nodes.support.parameters import declare
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.nodes.support.runtime import run
+from grasp_pose_net.nodes.support.shared import RobotParameters, SceneParameters
 from grasp_pose_net.planning import supports_beneath
-from grasp_pose_net.robot import ExecutionFailed, Grasp, MotionConfig, PlanningFailed, RobotModel
-from grasp_pose_net.world import Scene
+from grasp_pose_net.robot import ExecutionFailed, MotionConfig, PlanningFailed, RobotModel
+from grasp_pose_net.world import Grasp, Scene
 
 IDLE = "idle"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExecutorParameters:
+class ExecutorParameters(RobotParameters, SceneParameters):
     """Parameters of the executor node."""
 
-    robot: str = field(default="ur10_shadow", metadata={"doc": "robot in models/robots/"})
-    robot_description: str = field(
-        default="", metadata={"doc": "URDF or xacro file in place of the robot's own; empty: its own"}
-    )
-    robot_description_semantic: str = field(
-        default="", metadata={"doc": "SRDF file in place of the robot's own; empty: its own"}
-    )
     planner: str = field(
         default="ompl",
         metadata={
@@ -81,7 +70,6 @@ class ExecutorParameters:
         default=False,
         metadata={"live": True, "doc": "plan and show every motion, and send none to a controller"},
     )
-    objects_topic: str = field(default="/perception/objects", metadata={"doc": "objects around the robot"})
     motion: MotionConfig = field(
         default_factory=lambda: MotionConfig(velocity_scale=0.1, acceleration_scale=0.1)
     )
@@ -104,13 +92,10 @@ class ExecutorNode(Node):
         self._busy, self._ended = threading.Lock(), threading.Event()
         self._config = config = declare(self, ExecutorParameters)
         use_moveit = uses_moveit(self, config.planner)
-        descriptions = (
-            robot_urdf(config.robot_description or config.robot),
-            robot_srdf(config.robot_description_semantic or config.robot),
-        )
+        descriptions = config.descriptions()
         self._robot = RobotModel(*descriptions)
         self._robot.chain.warm_up()
-        self._scene = ObjectScene(self, config.objects_topic)
+        self._scene = ObjectScene(self, config)
         self._client = ControllerClient(self, self._robot, config.controllers)
         self._controllers: Controllers = self._client
         if use_moveit:
@@ -173,7 +158,7 @@ class ExecutorNode(Node):
         try:
             scene, supports = self._checked_scene(handle.request)
             grasps = [
-                pick_grasp(message, scene, self._robot.tip, self._robot.hand.names)
+                grasp_from_message(message, scene, self._robot.tip, self._robot.hand.names)
                 for message in handle.request.possible_grasps
             ]
         except PlanningError as error:
@@ -187,7 +172,7 @@ class ExecutorNode(Node):
         ]
         answer.trajectory_descriptions = [step.stage for step in result.done]
         for message, grasp in zip(handle.request.possible_grasps, grasps, strict=True):
-            if grasp is result.grasp:
+            if result.grasp is not None and grasp.id == result.grasp.id:
                 answer.grasp = message
         return self._end(handle, answer, ERROR_CODES[result.problem], result.text)
 
@@ -202,10 +187,10 @@ class ExecutorNode(Node):
             raise ValueError(f"group_name is {goal.group_name!r}; valid: {self._robot.arm_group!r}")
         if goal.path_constraints != Constraints():
             raise ValueError("path_constraints are not supported; leave them empty")
-        scene = scene_from_messages(self._scene.objects.values())
+        scene = self._scene.scene
         target = scene[goal.target_name]
         if goal.support_surface_name:
-            return scene, (scene[goal.support_surface_name].name,)
+            return scene, (scene[goal.support_surface_name].id,)
         return scene, supports_beneath(scene, target)
 
     def _run(
@@ -272,9 +257,7 @@ class ExecutorNode(Node):
         def do() -> str:
             text = self._recovery.open_hand(self._ending)
             # what the hand held, it holds no more
-            self._planner(self._config.motion, self._ending).show(
-                scene_from_messages(self._scene.objects.values())
-            )
+            self._planner(self._config.motion, self._ending).show(self._scene.scene)
             return text
 
         return self._answer("open_hand", do, response)
@@ -284,7 +267,7 @@ class ExecutorNode(Node):
             if self._last_grasp is None:
                 raise PlanningError("no grasp has been tried since the executor started")
             planner = self._planner(without_clearance(self._config.motion), self._ending)
-            scene = scene_from_messages(self._scene.objects.values())
+            scene = self._scene.scene
             return self._recovery.retreat(planner, self._last_grasp, scene, self._ending)
 
         return self._answer("retreat", do, response)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from builtin_interfaces.msg import Time as TimeMessage
 from diagnostic_msgs.msg import DiagnosticStatus
-from moveit_msgs.msg import CollisionObject, PlanningSceneWorld
+from moveit_msgs.msg import PlanningSceneWorld
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
@@ -15,19 +16,18 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from grasp_pose_net.exceptions import GraspPoseNetError
-from grasp_pose_net.nodes.messages.basics import box_object, mesh_object
+from grasp_pose_net.nodes.messages.basics import time_to_ns
 from grasp_pose_net.nodes.messages.clouds import xyz_cloud_message
+from grasp_pose_net.nodes.messages.scene import object_message
 from grasp_pose_net.nodes.messages.scene_markers import scene_cloud, scene_markers
 from grasp_pose_net.nodes.support.camera_views import CameraViews, PerceptionParameters
 from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
 from grasp_pose_net.nodes.support.parameters import declare
 from grasp_pose_net.nodes.support.qos import LATCHED
+from grasp_pose_net.nodes.support.report import Report
 from grasp_pose_net.nodes.support.runtime import run
 from grasp_pose_net.perception import Capture, Identities, occupied_cells, perceive, warm_up
-from grasp_pose_net.world import Role, Scene, SceneObject, transform_points
-
-SEVERAL = "several"  # key of ObjectType, beside those of the roles
-KEYS = {Role.TARGET: "object", Role.OBSTACLE: "obstacle", Role.SUPPORT: "support"}
+from grasp_pose_net.world import Scene, transform_points
 
 
 class PerceptionNode(Node):
@@ -45,6 +45,7 @@ class PerceptionNode(Node):
         self._cloud = self.create_publisher(PointCloud2, "~/cloud", LATCHED)
         self._voxels = self.create_publisher(PointCloud2, "~/voxels", LATCHED)
         self._markers = self.create_publisher(MarkerArray, "~/markers", LATCHED)
+        self._said = Report(self)
         self._health = Health("nothing has been captured yet")
         Diagnostics(self, {"capture": lambda: self._health})
         self.create_service(
@@ -59,6 +60,7 @@ class PerceptionNode(Node):
             capture = capture.named(self._identities.named(capture.scene.targets))
             self._publish_objects(capture.scene, stamp.to_msg())
             seconds = time.perf_counter() - started
+            self._said.publish(seconds={**capture.seconds, "perception": seconds})
             response.success = bool(capture.scene.targets)
             response.message = f"{capture.summary()}; perception {1e3 * seconds:.0f} ms"
             self.get_logger().info(response.message)
@@ -74,18 +76,9 @@ class PerceptionNode(Node):
 
     def _publish_objects(self, scene: Scene, stamp: TimeMessage) -> None:
         """Objects as meshes, table and obstacles as boxes; ``type.key`` says which is which."""
-        entries = [self._message(entry, stamp) for entry in scene.objects]
+        stamped = [replace(entry, stamp_ns=time_to_ns(stamp)) for entry in scene.objects]
+        entries = [object_message(entry, self._config.world_frame) for entry in stamped]
         self._objects.publish(PlanningSceneWorld(collision_objects=entries))
-
-    def _message(self, entry: SceneObject, stamp: TimeMessage) -> CollisionObject:
-        frame, pose = self._config.world_frame, entry.T_world_object
-        if entry.role is Role.TARGET:
-            message = mesh_object(entry.id, entry.mesh, pose, frame, stamp)
-        else:
-            message = box_object(entry.id, entry.sides.tolist(), pose, frame, stamp)
-        message.type.key = SEVERAL if entry.several else KEYS[entry.role]
-        message.type.db = entry.reason
-        return message
 
     def _publish_pictures(self, capture: Capture, stamp: TimeMessage) -> None:
         """For RViz: the fused cloud, markers, and the cells that the network will see."""

@@ -13,31 +13,41 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 
 from grasp_pose_net.exceptions import GraspPoseNetError, PlanningError
-from grasp_pose_net.hand import Hand
-from grasp_pose_net.nodes.messages.basics import stamp_seconds
-from grasp_pose_net.nodes.messages.grasps import candidate_message, pose_vector
-from grasp_pose_net.nodes.messages.scene import MessageScenes
+from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.inference import SAMPLED
+from grasp_pose_net.nodes.messages.basics import time_from_ns, time_to_ns
+from grasp_pose_net.nodes.messages.grasps import candidate_messages, pose_vectors
 from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
-from grasp_pose_net.nodes.support.object_scene import ObjectScene, Target
+from grasp_pose_net.nodes.support.object_scene import ObjectScene
 from grasp_pose_net.nodes.support.parameters import declare
 from grasp_pose_net.nodes.support.runtime import run
-from grasp_pose_net.planning import Fields, refine_and_rank, rejection_text, surroundings, warm_up
+from grasp_pose_net.nodes.support.shared import HandParameters, SceneParameters
+from grasp_pose_net.planning import (
+    Account,
+    Batch,
+    Context,
+    Fields,
+    GraspPlanner,
+    Judge,
+    PlannerConfig,
+    Refine,
+    surroundings,
+    to_json,
+)
+from grasp_pose_net.planning import run as run_stages
 from grasp_pose_net.refinement import ObjectiveConfig
 from grasp_pose_net.shapes import RUN_TIME_RESOLUTION
+from grasp_pose_net.world import Scene, SceneObject
 
 # A caller may have got the newest objects a little earlier than this node.
 SCENE_WAIT_S = 2.0
-POLL_S = 0.01
+POLL_S = 0.002
 
 
 @dataclass(frozen=True, kw_only=True)
-class RefinementParameters:
+class RefinementParameters(HandParameters, SceneParameters):
     """Parameters of the refinement node."""
 
-    hand: str = field(default="shadow", metadata={"doc": "hand in models/hands/, or a path to a hand.yaml"})
-    objects_topic: str = field(
-        default="/perception/objects", metadata={"doc": "scene with targets and support"}
-    )
     field_cells: int = field(
         default=RUN_TIME_RESOLUTION,
         metadata={"doc": "cells of the distance field per side", "range": (32, 256)},
@@ -46,104 +56,114 @@ class RefinementParameters:
 
 
 class RefinementNode(Node):
-    """Answers ``/refine_grasp``."""
+    """Answers ``/refine_grasp`` with the stages of refinement and judgement of a plan."""
 
     def __init__(self) -> None:
         """Load the hand, compile the kernel, offer the service."""
         super().__init__("refinement")
         self._config = declare(self, RefinementParameters)
         self._hand = Hand.load(self._config.hand)
-        self._descent = self._config.descent.refinement()
-        self._scene = ObjectScene(self, self._config.objects_topic)
-        self._messages, self._fields = MessageScenes(), Fields(self._config.field_cells)
+        self._kinematics, self._fields = Kinematics(self._hand), Fields(self._config.field_cells)
+        self._stages = (Refine(self._config.descent.refinement()), Judge())
         self.get_logger().info("compiling the descent (some seconds the first time)")
-        warm_up(self._hand)
-        # one request at a time: more would only share the same cores
+        GraspPlanner(self._hand, PlannerConfig(network=SAMPLED, tries=1)).warm_up()
+        self._scene = ObjectScene(self, self._config, self._prepare)
         self._health = Health("nothing has been asked yet")
         Diagnostics(self, {"refinement": lambda: self._health})
+        # one request at a time: more would only share the same cores
         group = MutuallyExclusiveCallbackGroup()
         self.create_service(GraspPlanning, "/refine_grasp", self._refine, callback_group=group)
+
+    def _prepare(self, scene: Scene) -> None:
+        for target in scene.targets:
+            self._fields[target.mesh]
 
     def _refine(
         self, request: GraspPlanning.Request, response: GraspPlanning.Response
     ) -> GraspPlanning.Response:
         started = time.perf_counter()
         try:
-            response.grasps, text = self._refined(request)
-            code = MoveItErrorCodes.SUCCESS if response.grasps else MoveItErrorCodes.PLANNING_FAILED
+            target, batch, text = self._refined(request)
+            response.grasps = self._messages(request, target, batch)
+            code, message = MoveItErrorCodes.SUCCESS, to_json(text, batch)
+            if not response.grasps:
+                code = MoveItErrorCodes.PLANNING_FAILED
         except (GraspPoseNetError, ValueError) as error:
             code, text = MoveItErrorCodes.FAILURE, str(error)
+            message = text
         text += f" ({1e3 * (time.perf_counter() - started):.0f} ms)"
         self.get_logger().info(text)
         self._health = Health(text, DiagnosticStatus.OK if response.grasps else DiagnosticStatus.WARN)
-        response.error_code = MoveItErrorCodes(val=code, message=text, source=self.get_name())
+        response.error_code = MoveItErrorCodes(val=code, message=message, source=self.get_name())
         return response
 
-    def _refined(self, request: GraspPlanning.Request) -> tuple[list[Grasp], str]:
-        target = self._target(request.target)
+    def _refined(self, request: GraspPlanning.Request) -> tuple[SceneObject, Batch, str]:
+        self._wait_for(request.target)
+        scene, (target, *others) = self._scene.around(request.target, request.movable_obstacles)
+        if others:
+            raise ValueError("target has no id and no mesh; name the object that the grasps are for")
         if not request.candidate_grasps:
             raise ValueError("candidate_grasps is empty; send the grasps to refine")
         for grasp in request.candidate_grasps:
-            if grasp.grasp_pose.header.frame_id not in ("", target.frame):
+            if grasp.grasp_pose.header.frame_id not in ("", scene.frame):
                 raise ValueError(
                     f"grasp {grasp.id!r} is given in frame {grasp.grasp_pose.header.frame_id!r}, "
-                    f"its target in {target.frame!r}; give both in one frame"
+                    f"its target in {scene.frame!r}; give both in one frame"
                 )
-        x = np.stack(
-            [pose_vector(self._hand, grasp, target.T_frame_object) for grasp in request.candidate_grasps]
+        x = pose_vectors(self._hand, request.candidate_grasps, target.T_world_object)
+        context = Context(
+            hand=self._hand,
+            kinematics=self._kinematics,
+            target=target,
+            field=self._fields[target.mesh],
+            near=surroundings(scene, target, request.support_surfaces),
+            rng=np.random.default_rng(0),  # these stages draw nothing
         )
-        around = self._messages.scene(
-            (*self._scene.objects.values(), *request.movable_obstacles), target.frame
-        )
-        near = surroundings(around, target.placed, request.support_surfaces)
-        refined = refine_and_rank(
-            self._hand, self._fields[target.mesh], x, near.plane, near.obstacles, self._descent
-        )
-        grasps = [
-            self._message(request.candidate_grasps[index], pose, epsilon, target)
-            for index, pose, epsilon in zip(refined.index, refined.x, refined.epsilon, strict=True)
-        ]
+        batch = run_stages(self._stages, Batch.of(x), context)
+        left = int(batch.alive.sum())
         return (
-            grasps,
-            f"{len(grasps)} of {len(x)} grasps of {target.name!r} refined; {rejection_text(refined.rejected)}",
+            target,
+            batch,
+            f"{left} of {len(x)} grasps of {target.id!r} refined; {Account.of(batch).text()}",
         )
 
-    def _target(self, asked: CollisionObject) -> Target:
-        """The object asked for; one that is asked for by its id is waited for until it is as new as the caller's.
+    def _wait_for(self, asked: CollisionObject) -> None:
+        """Wait until an object that is asked for by its id is as new as the caller's.
 
         Raises:
-            PlanningError: there is no such object, or only an older or newer one.
+            PlanningError: there is only an older or newer one.
         """
-        if not asked.meshes and stamp_seconds(asked.header.stamp) > 0:
-            deadline = time.monotonic() + SCENE_WAIT_S
-            while not self._has(asked):
-                if time.monotonic() > deadline:
-                    raise PlanningError(
-                        f"object {asked.id!r} as of {stamp_seconds(asked.header.stamp):.3f} s is not on "
-                        f"{self._config.objects_topic}; ask for the newest, or send its mesh"
-                    )
-                time.sleep(POLL_S)
-        return self._scene.targets(asked)[0]
+        stamp = time_to_ns(asked.header.stamp)
+        if asked.meshes or stamp <= 0:
+            return
+        deadline = time.monotonic() + SCENE_WAIT_S
+        while asked.id not in self._scene.scene or self._scene.scene[asked.id].stamp_ns != stamp:
+            if time.monotonic() > deadline:
+                raise PlanningError(
+                    f"object {asked.id!r} as of {1e-9 * stamp:.3f} s is not on "
+                    f"{self._config.objects_topic}; ask for the newest, or send its mesh"
+                )
+            time.sleep(POLL_S)
 
-    def _has(self, asked: CollisionObject) -> bool:
-        entry = self._scene.objects.get(asked.id)
-        return entry is not None and entry.header.stamp == asked.header.stamp
-
-    def _message(self, candidate: Grasp, x: np.ndarray, epsilon: float, target: Target) -> Grasp:
-        """The candidate with its pose and grasp posture replaced; approach and retreat stay."""
-        message = candidate_message(
+    def _messages(self, request: GraspPlanning.Request, target: SceneObject, batch: Batch) -> list[Grasp]:
+        """The candidates that are left, the best first, with other pose and grasp posture; approach and retreat stay."""
+        rows = batch.best()
+        given = [request.candidate_grasps[row] for row in rows]
+        frame = request.target.header.frame_id if request.target.meshes else self._config.world_frame
+        messages = candidate_messages(
             self._hand,
-            x,
-            name=candidate.id,
-            T_frame_object=target.T_frame_object,
-            frame=target.frame,
-            stamp=candidate.grasp_pose.header.stamp,
+            batch.x[rows],
+            [grasp.id for grasp in given],
+            target.T_world_object,
+            frame,
+            time_from_ns(target.stamp_ns),
         )
-        message.grasp_quality = float(epsilon)
-        message.pre_grasp_posture = candidate.pre_grasp_posture
-        message.pre_grasp_approach = candidate.pre_grasp_approach
-        message.post_grasp_retreat = candidate.post_grasp_retreat
-        return message
+        for message, candidate, quality in zip(messages, given, batch.quality[rows].tolist(), strict=True):
+            message.grasp_quality = quality
+            message.pre_grasp_posture = candidate.pre_grasp_posture
+            message.pre_grasp_approach = candidate.pre_grasp_approach
+            message.post_grasp_retreat = candidate.post_grasp_retreat
+        return messages
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The stages joined: from a scene to ranked grasps of an object in it. Free of ROS."""
 
-from grasp_pose_net.planning.account import Account, from_json, to_json
+from grasp_pose_net.planning.account import Account, reasons_from_json, to_json
 from grasp_pose_net.planning.batch import Batch
 from grasp_pose_net.planning.config import PlannerConfig
 from grasp_pose_net.planning.context import Context, Fields, Surroundings, supports_beneath, surroundings
@@ -49,8 +49,8 @@ __all__ = [
     "Surroundings",
     "best_of",
     "default_stages",
-    "from_json",
     "grasp_of",
+    "reasons_from_json",
     "run",
     "supports_beneath",
     "surroundings",

@@ -72,18 +72,20 @@ class Account:
             raise ValueError(f"not the account of a plan: {error!r}") from error
 
 
-def to_json(text: str, account: Account) -> str:
-    """A service's one line: what is to be read, and the account."""
-    return json.dumps({"text": text, "account": account.data()}, ensure_ascii=False)
+def to_json(text: str, batch: Batch) -> str:
+    """What a service says in one line: text for people, the account, and the reason of each candidate."""
+    reasons = [None if reason < 0 else REASONS[reason].name for reason in batch.reason.tolist()]
+    said = {"text": text, "account": Account.of(batch).data(), "reasons": reasons}
+    return json.dumps(said, ensure_ascii=False)
 
 
-def from_json(message: str) -> tuple[str, Account]:
-    """Text and account of `to_json`.
+def reasons_from_json(message: str) -> list[Reject | None]:
+    """The reason of each candidate, None where it is offered, in what `to_json` wrote.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is nothing of the kind.
     """
-    data = json.loads(message)
-    if not isinstance(data, dict) or not {"text", "account"} <= set(data):
-        raise ValueError(f"expected an object with text and account, got {message[:80]!r}")
-    return str(data["text"]), Account.from_data(data["account"])
+    try:
+        return [None if name is None else Reject.named(name) for name in json.loads(message)["reasons"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"expected the reasons of candidates, got {message[:80]!r}") from error

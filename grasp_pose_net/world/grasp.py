@@ -82,7 +82,7 @@ class Grasp:
 
     @property
     def pose_vector(self) -> Array:
-        """x (D,), object frame.
+        """Pose vector x (D,), object frame.
 
         Raises:
             WorldError: the grasp did not come from a planner.

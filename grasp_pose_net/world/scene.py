@@ -51,7 +51,7 @@ class SceneObject:
         T_world_object: (4, 4) pose, in the scene's frame.
         parts: its shapes.
         role: what it is for.
-        stamp: when it was seen [s], 0 where nobody says.
+        stamp_ns: when it was seen [ns], 0 where nobody says.
         reason: why it is not to be grasped, empty where nothing speaks against it.
         several: it may be several objects that touch.
     """
@@ -60,7 +60,7 @@ class SceneObject:
     T_world_object: Array
     parts: tuple[Part, ...]
     role: Role = Role.OBSTACLE
-    stamp: float = 0.0
+    stamp_ns: int = 0
     reason: str = ""
     several: bool = False
 
@@ -80,9 +80,9 @@ class SceneObject:
         return cls(id, T_world_object, (Part(Box(np.array([*size]))),), role)
 
     @classmethod
-    def target(cls, id: str, T_world_object: Array, mesh: trimesh.Trimesh, stamp: float = 0.0) -> SceneObject:
+    def target(cls, id: str, T_world_object: Array, mesh: trimesh.Trimesh, stamp_ns: int = 0) -> SceneObject:
         """Object to grasp: one mesh, in the object frame [m] with its centre of mass at the origin."""
-        return cls(id, T_world_object, (Part(Mesh(mesh)),), Role.TARGET, stamp)
+        return cls(id, T_world_object, (Part(Mesh(mesh)),), Role.TARGET, stamp_ns)
 
     @property
     def mesh(self) -> trimesh.Trimesh:
@@ -149,14 +149,14 @@ class Scene:
     Attributes:
         objects: everything that may be hit, each id once.
         frame: in which all poses are.
-        stamp: when it was seen [s], 0 where nobody says.
+        stamp_ns: when it was seen [ns], 0 where nobody says.
         allowed: contacts that are no collision.
         attached: what the robot holds.
     """
 
     objects: tuple[SceneObject, ...] = ()
     frame: str = WORLD
-    stamp: float = 0.0
+    stamp_ns: int = 0
     allowed: tuple[AllowedContact, ...] = ()
     attached: Attachment | None = None
 

@@ -5,7 +5,6 @@ Those of clouds and depth images are in ``cloud_messages``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,7 @@ import trimesh
 from builtin_interfaces.msg import Duration as DurationMessage
 from builtin_interfaces.msg import Time as TimeMessage
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Transform, TransformStamped, Vector3
-from moveit_msgs.msg import CollisionObject
-from shape_msgs.msg import Mesh, MeshTriangle, SolidPrimitive
+from shape_msgs.msg import Mesh, MeshTriangle
 from std_msgs.msg import Header
 
 from grasp_pose_net.world import Array, make_transform, split_transform
@@ -49,28 +47,20 @@ def transform_from_pose(pose: Pose) -> Array:
     """T_a_b (4, 4) from the pose of frame b in frame a.
 
     Raises:
-        ValueError: the quaternion is all zero or a number is not finite.
+        WorldError: the quaternion is all zero or a number is not finite.
     """
     p, q = pose.position, pose.orientation
-    return _checked_transform((p.x, p.y, p.z), (q.w, q.x, q.y, q.z))
+    return make_transform((p.x, p.y, p.z), (q.w, q.x, q.y, q.z))
 
 
 def transform_from_message(transform: Transform) -> Array:
     """T_a_b (4, 4) from a transform message.
 
     Raises:
-        ValueError: the quaternion is all zero or a number is not finite.
+        WorldError: the quaternion is all zero or a number is not finite.
     """
     t, q = transform.translation, transform.rotation
-    return _checked_transform((t.x, t.y, t.z), (q.w, q.x, q.y, q.z))
-
-
-def _checked_transform(position: Sequence[float], quat_wxyz: Sequence[float]) -> Array:
-    if not np.isfinite([*position, *quat_wxyz]).all() or np.linalg.norm(quat_wxyz) < 1e-6:
-        raise ValueError(
-            f"not a pose: position {tuple(position)}, quaternion (w, x, y, z) {tuple(quat_wxyz)}"
-        )
-    return make_transform(position, quat_wxyz)
+    return make_transform((t.x, t.y, t.z), (q.w, q.x, q.y, q.z))
 
 
 def transform_stamped(a: str, b: str, T_a_b: Array, stamp: TimeMessage) -> TransformStamped:
@@ -98,67 +88,11 @@ def mesh_message(mesh: trimesh.Trimesh) -> Mesh:
 def mesh_from_message(message: Mesh) -> trimesh.Trimesh:
     """Mesh in metres, vertices as in the message.
 
-    Raises:
-        ValueError: there is no triangle, a vertex index is out of range, or a coordinate is not finite.
+    What is wrong with it is found by `world.Mesh`.
     """
     vertices = np.array([(p.x, p.y, p.z) for p in message.vertices], float).reshape(-1, 3)
     faces = np.array([t.vertex_indices for t in message.triangles], np.int64).reshape(-1, 3)
-    if len(faces) == 0:
-        raise ValueError(f"mesh with {len(vertices)} vertices has no triangles")
-    if faces.max() >= len(vertices) or not np.isfinite(vertices).all():
-        raise ValueError(
-            f"mesh has a vertex index beyond its {len(vertices)} vertices, or a coordinate that is not finite"
-        )
     return trimesh.Trimesh(vertices, faces, process=False)
-
-
-def mesh_object(
-    name: str, mesh: trimesh.Trimesh, T_frame_object: Array, frame: str, stamp: TimeMessage
-) -> CollisionObject:
-    """Collision object with one mesh in object coordinates, its pose in ``frame``."""
-    return CollisionObject(
-        header=Header(frame_id=frame, stamp=stamp),
-        id=name,
-        pose=pose_message(T_frame_object),
-        meshes=[mesh_message(mesh)],
-        mesh_poses=[pose_message(np.eye(4))],
-        operation=CollisionObject.ADD,
-    )
-
-
-def box_object(
-    name: str, size: Sequence[float], T_frame_box: Array, frame: str, stamp: TimeMessage
-) -> CollisionObject:
-    """Collision object with one box, ``size`` (3,) [m] its side lengths, its centre's pose in ``frame``."""
-    return CollisionObject(
-        header=Header(frame_id=frame, stamp=stamp),
-        id=name,
-        pose=pose_message(T_frame_box),
-        primitives=[SolidPrimitive(type=SolidPrimitive.BOX, dimensions=[float(s) for s in size])],
-        primitive_poses=[pose_message(np.eye(4))],
-        operation=CollisionObject.ADD,
-    )
-
-
-def boxes_and_meshes(
-    message: CollisionObject,
-) -> tuple[list[tuple[Array, Array]], list[tuple[trimesh.Trimesh, Array]]]:
-    """Boxes (size (3,), T_frame_box) and meshes (mesh, T_frame_mesh) of a collision object, in its header's frame.
-
-    Raises:
-        ValueError: the object has a shape other than boxes and meshes, or a broken pose.
-    """
-    T_frame_object = transform_from_pose(message.pose)
-    boxes, meshes = [], []
-    for primitive, pose in zip(message.primitives, message.primitive_poses, strict=True):
-        if primitive.type != SolidPrimitive.BOX:
-            raise ValueError(
-                f"object {message.id!r}: only boxes and meshes are supported, got primitive {primitive.type}"
-            )
-        boxes.append((np.array(primitive.dimensions, float), T_frame_object @ transform_from_pose(pose)))
-    for mesh, pose in zip(message.meshes, message.mesh_poses, strict=True):
-        meshes.append((mesh_from_message(mesh), T_frame_object @ transform_from_pose(pose)))
-    return boxes, meshes
 
 
 def vector_message(vector: Any) -> Vector3:
@@ -169,5 +103,14 @@ def vector_message(vector: Any) -> Vector3:
 
 def time_message(seconds: float) -> TimeMessage:
     """Stamp of a time in seconds."""
-    nanoseconds = round(seconds * 1e9)
+    return time_from_ns(round(seconds * 1e9))
+
+
+def time_from_ns(nanoseconds: int) -> TimeMessage:
+    """Stamp of a time in nanoseconds."""
     return TimeMessage(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+
+
+def time_to_ns(stamp: TimeMessage) -> int:
+    """Nanoseconds of a message's stamp."""
+    return stamp.sec * 10**9 + stamp.nanosec

@@ -8,9 +8,9 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
 from grasp_pose_net.execution import PickupPlan
-from grasp_pose_net.nodes.messages.motion import WORLD, trajectory_message
+from grasp_pose_net.nodes.messages.motion import trajectory_message
 from grasp_pose_net.robot import RobotModel
-from grasp_pose_net.world import Array
+from grasp_pose_net.world import WORLD, Array
 
 
 def planned_motion(plan: PickupPlan, robot: RobotModel, name: str) -> DisplayTrajectory:

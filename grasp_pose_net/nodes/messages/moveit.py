@@ -13,33 +13,18 @@ from moveit_msgs.msg import (
     RobotState,
     RobotTrajectory,
 )
-from shape_msgs.msg import SolidPrimitive
 from std_msgs.msg import Header
 
-from grasp_pose_net.nodes.messages.basics import duration_seconds, mesh_message, pose_message
-from grasp_pose_net.nodes.messages.motion import WORLD, trajectory_message
+from grasp_pose_net.nodes.messages.basics import duration_seconds, pose_message
+from grasp_pose_net.nodes.messages.motion import trajectory_message
+from grasp_pose_net.nodes.messages.scene import object_message
 from grasp_pose_net.robot import PlanningFailed, Problem
-from grasp_pose_net.world import Scene, SceneObject, Trajectory
-
-SMALLEST_M = 1e-3  # side of a box that is shrunk to nothing
+from grasp_pose_net.world import WORLD, Scene, SceneObject, Trajectory
 
 
 def collision_object(entry: SceneObject, shrink_m: float) -> CollisionObject:
     """Message that adds an object to the world, or replaces it; boxes smaller by ``shrink_m`` on each side."""
-    message = CollisionObject(
-        header=Header(frame_id=WORLD),
-        id=entry.name,
-        pose=pose_message(entry.T_world_object),
-        operation=CollisionObject.ADD,
-    )
-    for size, T_object_box in entry.boxes:
-        sides = np.maximum(np.asarray(size) - 2 * shrink_m, SMALLEST_M).tolist()
-        message.primitives.append(SolidPrimitive(type=SolidPrimitive.BOX, dimensions=sides))
-        message.primitive_poses.append(pose_message(T_object_box))
-    for mesh in entry.meshes:
-        message.meshes.append(mesh_message(mesh))
-        message.mesh_poses.append(pose_message(np.eye(4)))
-    return message
+    return object_message(entry, WORLD, shrink_m)
 
 
 def removed_object(name: str) -> CollisionObject:
@@ -56,7 +41,7 @@ def attached_object(scene: Scene) -> AttachedCollisionObject:
     attached = scene.attached
     if attached is None:
         raise ValueError("the scene has no attached object")
-    held = collision_object(scene[attached.name], 0.0)
+    held = collision_object(scene[attached.id], 0.0)
     held.header.frame_id = attached.link
     held.pose = pose_message(attached.T_link_object)
     return AttachedCollisionObject(

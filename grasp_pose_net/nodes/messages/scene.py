@@ -1,37 +1,210 @@
-"""Scenes for planning from messages; a message is converted once, however many requests it serves."""
+"""Scenes between ``moveit_msgs`` and the world; pure functions. A shape has one entry each way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import singledispatch
 
-from moveit_msgs.msg import CollisionObject
+import numpy as np
+from moveit_msgs.msg import CollisionObject, PlanningSceneWorld
+from shape_msgs.msg import Plane, SolidPrimitive
+from std_msgs.msg import Header
 
-from grasp_pose_net.nodes.messages.motion import scene_object
-from grasp_pose_net.world import Scene, SceneObject
+from grasp_pose_net.exceptions import MeshError, WorldError
+from grasp_pose_net.nodes.messages.basics import (
+    mesh_from_message,
+    mesh_message,
+    pose_message,
+    time_from_ns,
+    time_to_ns,
+    transform_from_pose,
+)
+from grasp_pose_net.shapes import centred, check_mesh
+from grasp_pose_net.world import (
+    Array,
+    Box,
+    Cone,
+    Cylinder,
+    HalfSpace,
+    Mesh,
+    Part,
+    Role,
+    Scene,
+    SceneObject,
+    Shape,
+    Sphere,
+    Voxels,
+    make_transform,
+    transform_points,
+)
+
+# Number of dimensions of a primitive, and the shape that they make; MoveIt has the height of a cylinder first.
+PRIMITIVES = {
+    SolidPrimitive.BOX: (3, lambda x, y, z: Box(np.array([x, y, z]))),
+    SolidPrimitive.SPHERE: (1, Sphere),
+    SolidPrimitive.CYLINDER: (2, lambda height, radius: Cylinder(radius, height)),
+    SolidPrimitive.CONE: (2, lambda height, radius: Cone(radius, height)),
+}
+SMALLEST_M = 1e-3  # side of a box that is shrunk to nothing
+SEVERAL = "several"  # key of ObjectType, beside those of the roles
+KEYS = {Role.TARGET: "object", Role.OBSTACLE: "obstacle", Role.SUPPORT: "support"}
+ROLES = {key: role for role, key in KEYS.items()}
 
 
-class MessageScenes:
-    """Converts the objects of one request after another."""
+def scene_from_message(message: PlanningSceneWorld, frame: str) -> Scene:
+    """Scene of everything that a topic says is there.
 
-    def __init__(self) -> None:
-        """Know nothing yet."""
-        # the message is kept with its object, so that no other message can come to have its id()
-        self._known: dict[int, tuple[CollisionObject, SceneObject]] = {}
+    Raises:
+        ValueError: an octomap, another operation than ADD, another frame, two objects of one id, or a shape or pose that
+            is none; the text names the object.
+    """
+    if len(message.octomap.octomap.data):
+        raise ValueError("octomaps are not supported; publish what is occupied as collision_objects")
+    return Scene(tuple(object_from_message(one, frame) for one in message.collision_objects), frame)
 
-    def scene(self, messages: Iterable[CollisionObject], frame: str) -> Scene:
-        """Scene of collision objects that are all given in one frame.
 
-        Raises:
-            ValueError: an object has another frame, an unsupported shape, or a broken pose; the text names it.
-        """
-        used: dict[int, tuple[CollisionObject, SceneObject]] = {}
-        for message in messages:
-            if message.header.frame_id != frame:
-                raise ValueError(
-                    f"object {message.id!r} is given in frame {message.header.frame_id!r}, the target in {frame!r}; "
-                    "give both in one frame"
-                )
-            known = self._known.get(id(message))
-            used[id(message)] = known or (message, scene_object(message))
-        self._known = used
-        return Scene(tuple(entry for _, entry in used.values()))
+def object_from_message(message: CollisionObject, frame: str) -> SceneObject:
+    """Object of a message given in a frame.
+
+    One closed mesh alone is something to grasp, unless ``type.key`` says otherwise; its origin is moved to its centre of
+    mass. One that cannot be grasped is an obstacle, and its ``reason`` says why.
+
+    Raises:
+        ValueError: another frame or operation, a shape that is none or not known, or a broken pose; the text names it.
+    """
+    where = f"object {message.id!r}"
+    if message.header.frame_id != frame:
+        raise ValueError(
+            f"{where} is given in frame {message.header.frame_id!r}, everything else in {frame!r}; give all in one frame"
+        )
+    if message.operation != CollisionObject.ADD:
+        raise ValueError(
+            f"{where}: operation {message.operation!r} is not supported; send all objects, each to ADD"
+        )
+    try:
+        entry = SceneObject(
+            message.id or "target",
+            transform_from_pose(message.pose),
+            tuple(_parts(message)),
+            ROLES.get(message.type.key, Role.OBSTACLE),
+            time_to_ns(message.header.stamp),
+            message.type.db,
+            message.type.key == SEVERAL,
+        )
+    except WorldError as error:
+        text = str(error)
+        raise ValueError(text if where in text else f"{where}: {text}") from error
+    alone = len(entry.parts) == 1 and isinstance(entry.parts[0].shape, Mesh)
+    return (
+        _graspable(entry)
+        if alone and message.type.key not in (KEYS[Role.OBSTACLE], KEYS[Role.SUPPORT])
+        else entry
+    )
+
+
+def _graspable(entry: SceneObject) -> SceneObject:
+    """An object that is one mesh, its frame moved to the centre of mass; an obstacle where it has none."""
+    ((shape, T_world_mesh),) = entry.placed()
+    assert isinstance(shape, Mesh)
+    try:
+        check_mesh(shape.mesh, f"object {entry.id!r}")
+    except MeshError as error:
+        return replace(entry, role=Role.OBSTACLE, reason=str(error))
+    mesh, centre = centred(shape.mesh)
+    T_world_object = T_world_mesh.copy()
+    T_world_object[:3, 3] = transform_points(T_world_mesh, centre)
+    return replace(entry, T_world_object=T_world_object, parts=(Part(Mesh(mesh)),), role=Role.TARGET)
+
+
+def _parts(message: CollisionObject) -> Iterator[Part]:
+    """Shapes of a message, in its object's frame."""
+    shapes: list[tuple[str, Iterable[Shape], list]] = [
+        ("primitive", (_primitive(one) for one in message.primitives), message.primitive_poses),
+        ("mesh", (Mesh(mesh_from_message(one)) for one in message.meshes), message.mesh_poses),
+        ("plane", (HalfSpace(one.coef[:3], -one.coef[3]) for one in message.planes), message.plane_poses),
+    ]
+    counts = (len(message.primitives), len(message.meshes), len(message.planes))
+    for (kind, made, poses), count in zip(shapes, counts, strict=True):
+        if len(poses) != count:
+            raise WorldError(
+                f"it has {count} {kind} shapes and {len(poses)} poses of them; give each its pose"
+            )
+        for shape, pose in zip(made, poses, strict=True):
+            yield Part(shape, transform_from_pose(pose))
+
+
+def _primitive(message: SolidPrimitive) -> Shape:
+    if message.type not in PRIMITIVES:
+        raise WorldError(
+            f"primitive of type {message.type} is not supported; box, sphere, cylinder and cone are"
+        )
+    count, make = PRIMITIVES[message.type]
+    if len(message.dimensions) != count:
+        raise WorldError(
+            f"primitive of type {message.type} has dimensions {list(message.dimensions)}; expected {count} numbers"
+        )
+    return make(*message.dimensions)
+
+
+def object_message(entry: SceneObject, frame: str, shrink_m: float = 0.0) -> CollisionObject:
+    """Message that adds an object, or replaces it; boxes smaller by ``shrink_m`` [m] on each side."""
+    message = CollisionObject(
+        header=Header(frame_id=frame, stamp=time_from_ns(entry.stamp_ns)),
+        id=entry.id,
+        pose=pose_message(entry.T_world_object),
+        operation=CollisionObject.ADD,
+    )
+    message.type.key = SEVERAL if entry.several else KEYS[entry.role]
+    message.type.db = entry.reason
+    for part in entry.parts:
+        _add(part.shape, message, part.T_object_shape, shrink_m)
+    return message
+
+
+@singledispatch
+def _add(shape: Shape, message: CollisionObject, T_object_shape: Array, shrink_m: float) -> None:
+    """Add a shape to a message."""
+    raise TypeError(f"no message for a {type(shape).__name__}")
+
+
+def _add_primitive(
+    message: CollisionObject, kind: int, dimensions: list[float], T_object_shape: Array
+) -> None:
+    message.primitives.append(SolidPrimitive(type=kind, dimensions=dimensions))
+    message.primitive_poses.append(pose_message(T_object_shape))
+
+
+@_add.register
+def _(shape: Box, message: CollisionObject, T_object_shape: Array, shrink_m: float) -> None:
+    sides = np.maximum(shape.size - 2 * shrink_m, np.minimum(shape.size, SMALLEST_M)).tolist()
+    _add_primitive(message, SolidPrimitive.BOX, sides, T_object_shape)
+
+
+@_add.register
+def _(shape: Sphere, message: CollisionObject, T_object_shape: Array, shrink_m: float) -> None:
+    _add_primitive(message, SolidPrimitive.SPHERE, [shape.radius], T_object_shape)
+
+
+@_add.register
+def _(shape: Cylinder, message: CollisionObject, T_object_shape: Array, shrink_m: float) -> None:
+    kind = SolidPrimitive.CONE if isinstance(shape, Cone) else SolidPrimitive.CYLINDER
+    _add_primitive(message, kind, [shape.length, shape.radius], T_object_shape)
+
+
+@_add.register
+def _(shape: HalfSpace, message: CollisionObject, T_object_shape: Array, shrink_m: float) -> None:
+    message.planes.append(Plane(coef=[*shape.normal.tolist(), -shape.offset]))
+    message.plane_poses.append(pose_message(T_object_shape))
+
+
+@_add.register
+def _(shape: Mesh, message: CollisionObject, T_object_shape: Array, shrink_m: float) -> None:
+    message.meshes.append(mesh_message(shape.mesh))
+    message.mesh_poses.append(pose_message(T_object_shape))
+
+
+@_add.register
+def _(shape: Voxels, message: CollisionObject, T_object_shape: Array, shrink_m: float) -> None:
+    for centre, side in zip(shape.centres, shape.sizes.tolist(), strict=True):
+        _add_primitive(message, SolidPrimitive.BOX, [side] * 3, T_object_shape @ make_transform(centre))

@@ -25,6 +25,7 @@ from grasp_pose_net.exceptions import GraspPoseNetError, PerceptionError
 from grasp_pose_net.nodes.messages.clouds import points_from_cloud, points_from_depth
 from grasp_pose_net.nodes.support.frames import TransformBuffer
 from grasp_pose_net.nodes.support.qos import CLOUD, SENSOR
+from grasp_pose_net.nodes.support.shared import WorldParameters
 from grasp_pose_net.perception import PerceptionConfig, View
 from grasp_pose_net.perception.matching import together
 
@@ -35,7 +36,7 @@ INPUTS = ("auto", "points", "depth")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PerceptionParameters:
+class PerceptionParameters(WorldParameters):
     """Parameters of the perception node."""
 
     cameras: tuple[str, ...] = field(
@@ -48,9 +49,6 @@ class PerceptionParameters:
     input: str = field(
         default="auto",
         metadata={"doc": "points, depth, or auto: of each camera the clouds if somebody publishes them"},
-    )
-    world_frame: str = field(
-        default="world", metadata={"doc": "frame with z up that the objects are given in"}
     )
     cloud_timeout_s: float = field(
         default=10.0, metadata={"doc": "longest wait for new views, wall time [s]", "range": (0.1, 120)}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from action_msgs.msg import GoalStatus
 from control_msgs.action import FollowJointTrajectory
 from rclpy.action import ActionClient
@@ -17,6 +18,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import JointState as JointStateMessage
 
+from grasp_pose_net.exceptions import WorldError
 from grasp_pose_net.nodes.messages.basics import stamp_seconds
 from grasp_pose_net.nodes.messages.motion import follow_goal
 from grasp_pose_net.nodes.support.qos import SENSOR
@@ -25,6 +27,7 @@ from grasp_pose_net.world import JointState, Trajectory
 
 POLL_S = 0.01
 SERVER_CHECK_S = 0.25
+WARN_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +103,8 @@ class ControllerClient:
                 f"joint states on {self._parameters.joint_states} are {age:.2f} s old, allowed {allowed:g} s; is their "
                 "publisher alive, and do the clocks of its machine and this one agree?",
             )
-        return JointState({name: position for name, (position, _, _) in joints.items()}, age)
+        names, stamp = tuple(joints), min(stamp for _, stamp, _ in joints.values())
+        return JointState(names, np.array([joints[name][0] for name in names]), stamp=stamp, age_s=age)
 
     def missing_servers(self) -> list[str]:
         """Names of the controllers' actions that nobody offers now."""
@@ -132,7 +136,16 @@ class ControllerClient:
 
     def _take(self, message: JointStateMessage) -> None:
         stamp, arrival = stamp_seconds(message.header.stamp), time.monotonic()
-        for name, position in zip(message.name, message.position, strict=False):
+        try:
+            state = JointState(tuple(message.name), message.position)
+        except (
+            WorldError
+        ) as error:  # what is no state is not taken: the last one grows old, and motions are refused
+            self._node.get_logger().warning(
+                f"{self._parameters.joint_states}: {error}", throttle_duration_sec=WARN_EVERY_S
+            )
+            return
+        for name, position in state.by_name.items():
             self._joints[name] = (position, stamp, arrival)
 
     def _age_s(self, joints: Mapping[str, tuple[float, float, float]]) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -22,6 +24,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from grasp_pose_net.exceptions import ExecutionError
@@ -33,6 +36,7 @@ from grasp_pose_net.world import Array
 # Compiling the kernels takes a minute or two on two cores, once.
 READY_TIMEOUT_S = 400.0
 CALL_TIMEOUT_S = 60.0
+REPORT_S = 1.0
 
 
 class DemoClient(Node):
@@ -55,6 +59,10 @@ class DemoClient(Node):
         self.pickup_client: Any = ActionClient(self, Pickup, "/pickup")
         self.scene: PlanningSceneWorld | None = None
         self.create_subscription(PlanningSceneWorld, "/perception/objects", self._take_scene, LATCHED)
+        self._reports: dict[str, dict[str, Any]] = {}
+        for name in ("perception", "inference"):
+            take = partial(self._take_report, name)
+            self.create_subscription(String, f"/{name}/report", take, LATCHED)
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """Handler of a signal: ends what the main thread does.
@@ -67,6 +75,17 @@ class DemoClient(Node):
 
     def _take_scene(self, message: PlanningSceneWorld) -> None:
         self.scene = message
+
+    def _take_report(self, name: str, message: String) -> None:
+        self._reports[name] = json.loads(message.data)
+
+    def reported(self, name: str, client: Any, request: Any) -> tuple[Any, dict[str, Any]]:
+        """Answer of a service of a node, and what the node's ``~/report`` says of it; empty where it says nothing."""
+        self._reports.pop(name, None)
+        answer = self.call(client, request)
+        with suppress(ExecutionError):  # a node that has failed early has nothing to report
+            self.wait(lambda: name in self._reports, REPORT_S, f"the report of {name}")
+        return answer, self._reports.get(name, {})
 
     def wait_until_ready(self) -> None:
         """Block until every service and action of the five nodes is there."""

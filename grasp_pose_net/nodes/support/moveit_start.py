@@ -12,7 +12,7 @@ from grasp_pose_net.execution import (
     moveit_parameters,
     moveit_problem,
 )
-from grasp_pose_net.nodes import moveit_messages
+from grasp_pose_net.nodes.messages import moveit as moveit_messages
 from grasp_pose_net.nodes.support.controller_client import ControllerParameters
 from grasp_pose_net.robot import MotionConfig, RobotModel
 

@@ -1,100 +1,107 @@
-"""What perception says stands on the table, as the planning nodes need it: the targets among it."""
+"""The newest scene of a topic, converted once, and the targets among it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-import trimesh
-from builtin_interfaces.msg import Time as TimeMessage
 from moveit_msgs.msg import CollisionObject, PlanningSceneWorld
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 
-from grasp_pose_net import planning
-from grasp_pose_net.exceptions import MeshError, PlanningError
-from grasp_pose_net.nodes.messages.basics import boxes_and_meshes
+from grasp_pose_net.exceptions import GraspPoseNetError, MeshError, PlanningError
+from grasp_pose_net.nodes.messages.scene import object_from_message, scene_from_message
 from grasp_pose_net.nodes.support.qos import LATCHED
-from grasp_pose_net.shapes import centred
-from grasp_pose_net.world import Array, transform_points
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """An object to grasp.
-
-    Attributes:
-        name: its id.
-        mesh: in the object frame (origin at its centre of mass) [m].
-        T_frame_object: (4, 4) pose in ``frame``.
-        frame: the header's frame.
-        stamp: the header's stamp.
-    """
-
-    name: str
-    mesh: trimesh.Trimesh
-    T_frame_object: Array
-    frame: str
-    stamp: TimeMessage
-
-    @property
-    def placed(self) -> planning.Target:
-        """The same without what only messages have."""
-        return planning.Target(name=self.name, mesh=self.mesh, T_world_object=self.T_frame_object)
+from grasp_pose_net.nodes.support.shared import SceneParameters
+from grasp_pose_net.world import Role, Scene, SceneObject
 
 
 class ObjectScene:
     """The last ``PlanningSceneWorld`` of a topic."""
 
-    def __init__(self, node: Node, topic: str) -> None:
-        """Subscribe to the latched topic."""
-        self._topic = topic
-        self._objects: dict[str, CollisionObject] = {}
-        node.create_subscription(PlanningSceneWorld, topic, self._take, LATCHED)
+    def __init__(
+        self, node: Node, parameters: SceneParameters, prepare: Callable[[Scene], None] = lambda scene: None
+    ) -> None:
+        """Subscribe to the latched topic.
+
+        Args:
+            node: takes the messages.
+            parameters: topic and frame.
+            prepare: computes ahead what requests would wait for, once for each scene.
+        """
+        self._topic, self._frame = parameters.objects_topic, parameters.world_frame
+        self._log, self._prepare = node.get_logger(), prepare
+        self._scene, self._problem = Scene(frame=self._frame), ""
+        # a thread of its own: preparing takes a while, and nothing else shall wait for it
+        group = MutuallyExclusiveCallbackGroup()
+        node.create_subscription(PlanningSceneWorld, self._topic, self._take, LATCHED, callback_group=group)
 
     def _take(self, message: PlanningSceneWorld) -> None:
-        self._objects = {entry.id: entry for entry in message.collision_objects}
+        try:
+            self._scene, self._problem = scene_from_message(message, self._frame), ""
+        except ValueError as error:
+            self._scene, self._problem = Scene(frame=self._frame), str(error)
+            self._log.warning(f"the scene on {self._topic} is refused: {error}")
+            return
+        try:
+            self._prepare(self._scene)
+        except GraspPoseNetError as error:
+            self._log.warning(
+                f"not prepared for the scene on {self._topic}: {error}"
+            )  # a request will say it again
 
     @property
-    def objects(self) -> dict[str, CollisionObject]:
-        """Everything in the scene by id."""
-        return dict(self._objects)
-
-    def targets(self, asked: CollisionObject) -> list[Target]:
-        """The object asked for by its own mesh or by its id; every object with a mesh where neither is given.
+    def scene(self) -> Scene:
+        """Everything in the scene.
 
         Raises:
-            PlanningError: there is no such object; the text names those that there are.
-            ValueError: the object's message is broken.
+            ValueError: the last message was refused; the text says why.
         """
-        if asked.meshes:
-            return [target_from_message(asked)]
-        graspable = {name: entry for name, entry in self._objects.items() if entry.meshes}
-        names = ", ".join(sorted(graspable)) or "none (call the perception node's capture first)"
-        if asked.id and asked.id not in graspable:
-            raise PlanningError(f"no object {asked.id!r} with a mesh; objects on {self._topic}: {names}")
-        if not graspable:
+        if self._problem:
+            raise ValueError(f"the scene on {self._topic} is refused: {self._problem}")
+        return self._scene
+
+    def around(
+        self, target: CollisionObject, obstacles: Iterable[CollisionObject]
+    ) -> tuple[Scene, list[SceneObject]]:
+        """A request's scene, and its targets: the one asked for by its own mesh or id, or all where neither is given.
+
+        Args:
+            target: what is asked for.
+            obstacles: further objects of the request.
+
+        Raises:
+            PlanningError: there is no such target; the text names those that there are.
+            MeshError: the target is no single closed mesh; the text says why.
+            ValueError: a message is broken, or not all is given in one frame.
+        """
+        scene = self.scene
+        own = target.meshes or target.primitives or target.planes
+        frame = target.header.frame_id if own else scene.frame
+        if frame != scene.frame and scene.objects:
+            raise ValueError(
+                f"object {scene.objects[0].id!r} is given in frame {scene.frame!r}, the target in {frame!r}; "
+                "give both in one frame"
+            )
+        asked = [_graspable(object_from_message(target, frame))] if own else self._known(target.id)
+        more = [object_from_message(one, frame) for one in obstacles]
+        return replace(scene, frame=frame, objects=(*scene.objects, *more)), asked
+
+    def _known(self, name: str) -> list[SceneObject]:
+        names = ", ".join(sorted(entry.id for entry in self.scene.targets))
+        names = names or "none (call the perception node's capture first)"
+        if name and name in self.scene and self.scene[name].reason:
+            return [_graspable(self.scene[name])]
+        if name and name not in [entry.id for entry in self.scene.targets]:
+            raise PlanningError(f"no object {name!r} with a mesh; objects on {self._topic}: {names}")
+        if not self.scene.targets:
             raise PlanningError(f"nothing to grasp; objects on {self._topic}: {names}")
-        chosen = [graspable[asked.id]] if asked.id else list(graspable.values())
-        return [target_from_message(entry) for entry in chosen]
+        return [self.scene[name]] if name else list(self.scene.targets)
 
 
-def target_from_message(message: CollisionObject) -> Target:
-    """Target from a collision object with one mesh; its frame's origin is moved to the mesh's centre of mass.
-
-    Raises:
-        MeshError: the mesh is not a closed body; the text says why.
-        ValueError: the message is broken.
-    """
-    _, meshes = boxes_and_meshes(message)
-    if len(meshes) != 1:
-        raise MeshError(f"object {message.id!r}: expected one mesh, got {len(meshes)}")
-    mesh_part, T_frame_object = meshes[0]
-    mesh, centre = centred(mesh_part)
-    T_frame_object = T_frame_object.copy()
-    T_frame_object[:3, 3] = transform_points(T_frame_object, centre)
-    return Target(
-        name=message.id or "target",
-        mesh=mesh,
-        T_frame_object=T_frame_object,
-        frame=message.header.frame_id,
-        stamp=message.header.stamp,
-    )
+def _graspable(entry: SceneObject) -> SceneObject:
+    if entry.role is Role.TARGET:
+        return entry
+    if entry.reason:
+        raise MeshError(f"object {entry.id!r} is not to be grasped: {entry.reason}")
+    raise MeshError(f"object {entry.id!r}: expected one mesh, got {len(entry.parts)} shapes")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from moveit_msgs.action import Pickup
-from moveit_msgs.msg import Grasp, MoveItErrorCodes
+from moveit_msgs.msg import Grasp, MoveItErrorCodes, PlanningSceneWorld
 from moveit_msgs.srv import GraspPlanning
 from rich.console import Console
 from std_srvs.srv import Trigger
@@ -21,15 +21,16 @@ from grasp_pose_net.benchmark.lift import FAILURE_OF_STAGE, StageFailure, shakin
 from grasp_pose_net.bringup import Runner
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.models import robot_srdf, robot_urdf
-from grasp_pose_net.nodes.messages.grasps import pose_vector
+from grasp_pose_net.nodes.messages.grasps import pose_vectors
+from grasp_pose_net.nodes.messages.scene import scene_from_message
 from grasp_pose_net.nodes.support.controller_client import ControllerClient, ControllerParameters
 from grasp_pose_net.nodes.support.demo_client import CALL_TIMEOUT_S, DemoClient, Track, connected
-from grasp_pose_net.nodes.support.object_scene import Target, target_from_message
-from grasp_pose_net.planning import Account, stage_seconds
+from grasp_pose_net.planning import Account
 from grasp_pose_net.robot import ExecutionFailed, PlanningFailed, RobotModel
 from grasp_pose_net.simulation.lift_trial import HOLD_S, judge_lift
 from grasp_pose_net.simulation.picture import draw_grasp
 from grasp_pose_net.system import NODES, Start
+from grasp_pose_net.world import WORLD, Array, SceneObject
 
 PICKUP_TIMEOUT_S = 180.0
 
@@ -102,39 +103,36 @@ class Demo:
         self._console.print(text, highlight=False)
 
     def _perceive(self, episode: Episode) -> None:
-        answer = self._client.call(self._client.capture_client, Trigger.Request())
+        answer, said = self._client.reported("perception", self._client.capture_client, Trigger.Request())
         self._say(f"  capture  {answer.message}")
         if not answer.success:
             raise StageFailure("perception", answer.message)
-        episode.seconds |= known_stages(stage_seconds(answer.message))
+        episode.seconds |= known_stages(said.get("seconds", {}))
 
-    def _plan(self, episode: Episode) -> tuple[Target, list[Grasp]]:
-        answer = self._client.call(self._client.plan_client, GraspPlanning.Request())
+    def _plan(self, episode: Episode) -> tuple[SceneObject, list[Grasp]]:
+        request = GraspPlanning.Request()
+        answer, said = self._client.reported("inference", self._client.plan_client, request)
         text = answer.error_code.message
         self._say(f"  plan     {text}")
-        account = Account.from_text(text)
-        episode.seconds |= known_stages(account.seconds)
-        episode.figures |= {"rotations": account.candidates, "feasible": account.grasps}
+        if said:
+            account = Account.from_data(said["account"])
+            episode.seconds |= known_stages(account.seconds)
+            episode.figures |= {"rotations": account.candidates, "feasible": account.grasps}
         if answer.error_code.val != MoveItErrorCodes.SUCCESS:
             raise StageFailure("plan", text)
         name = answer.grasps[0].id.rpartition("/")[0]
-        scene = self._client.scene.collision_objects if self._client.scene else []
-        target = target_from_message(next(entry for entry in scene if entry.id == name))
-        self._draw(target, answer.grasps[0])
+        target = scene_from_message(self._client.scene or PlanningSceneWorld(), WORLD)[name]
+        # a picture of the proposed grasp on the perceived object
+        draw_grasp(self._hand, self._x(answer.grasps[0], target), target.mesh, self._folder / "grasp.png")
         return target, answer.grasps
 
-    def _draw(self, target: Target, grasp: Grasp) -> None:
-        """Picture of the proposed grasp on the perceived object."""
-        draw_grasp(
-            self._hand,
-            pose_vector(self._hand, grasp, target.T_frame_object),
-            target.mesh,
-            self._folder / "grasp.png",
-        )
+    def _x(self, grasp: Grasp, target: SceneObject) -> Array:
+        """Pose vector (D,) of a grasp message, object frame."""
+        return pose_vectors(self._hand, [grasp], target.T_world_object)[0]
 
-    def _pick_up(self, episode: Episode, target: Target, grasps: list[Grasp]) -> Grasp:
+    def _pick_up(self, episode: Episode, target: SceneObject, grasps: list[Grasp]) -> Grasp:
         client = self._client.pickup_client
-        goal = Pickup.Goal(target_name=target.name, possible_grasps=grasps)
+        goal = Pickup.Goal(target_name=target.id, possible_grasps=grasps)
         stages: list[str] = []
 
         def feedback(message: Any) -> None:
@@ -153,9 +151,9 @@ class Demo:
             )
         return result.grasp
 
-    def _measure(self, episode: Episode, target: Target, grasp: Grasp) -> None:
+    def _measure(self, episode: Episode, target: SceneObject, grasp: Grasp) -> None:
         """Figures of the grasp that was used, on the perceived object."""
-        x = pose_vector(self._hand, grasp, target.T_frame_object)
+        x = self._x(grasp, target)
         episode.figures |= {**grasp_figures(self._hand, target.mesh, x), "grasp": grasp.id}
 
     def _trial(self) -> None:
@@ -165,7 +163,7 @@ class Demo:
         held = track.now + HOLD_S + 0.2
         self._client.wait(lambda: track.now > held, CALL_TIMEOUT_S, "the hold to pass")
         try:
-            motion = shaking(self._robot, self._controllers.joint_state().positions)
+            motion = shaking(self._robot, self._controllers.joint_state().by_name)
             self._controllers.execute(motion, may_stop_short=False, cancelled=lambda: False)
         except (PlanningFailed, ExecutionFailed) as error:
             raise StageFailure("shake", str(error)) from error

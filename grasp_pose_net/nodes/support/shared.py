@@ -1,0 +1,62 @@
+"""Parameters that several nodes have, each declared once; a node's own dataclass inherits those that it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.world import WORLD
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldParameters:
+    """In which frame scenes are given."""
+
+    world_frame: str = field(
+        default=WORLD,
+        metadata={"doc": "frame with z up that scenes are given in; the same for all nodes"},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneParameters(WorldParameters):
+    """Where the scene comes from."""
+
+    objects_topic: str = field(
+        default="/perception/objects",
+        metadata={"doc": "scene with targets, what they stand on, and obstacles"},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandParameters:
+    """Which hand."""
+
+    hand: str = field(default="shadow", metadata={"doc": "hand in models/hands/, or a path to a hand.yaml"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobotParameters:
+    """Which robot."""
+
+    robot: str = field(
+        default="ur10_shadow",
+        metadata={"doc": "robot in models/robots/; empty, where grasps are planned: reach is not checked"},
+    )
+    robot_description: str = field(
+        default="", metadata={"doc": "URDF or xacro file in place of the robot's own; empty: its own"}
+    )
+    robot_description_semantic: str = field(
+        default="", metadata={"doc": "SRDF file in place of the robot's own; empty: its own"}
+    )
+
+    def descriptions(self) -> tuple[str, str]:
+        """URDF and SRDF text of the robot.
+
+        Raises:
+            ConfigError: a file is missing or broken.
+        """
+        return (
+            robot_urdf(self.robot_description or self.robot),
+            robot_srdf(self.robot_description_semantic or self.robot),
+        )
