@@ -19,7 +19,6 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
-from grasp_pose_net.nodes.messages.basics import boxes_and_meshes
 from grasp_pose_net.nodes.messages.clouds import (
     camera_info_message,
     coloured_cloud_message,
@@ -28,6 +27,7 @@ from grasp_pose_net.nodes.messages.clouds import (
     points_from_depth,
     xyz_cloud_message,
 )
+from grasp_pose_net.nodes.messages.scene import object_from_message
 from grasp_pose_net.nodes.perception import PerceptionNode, PerceptionParameters
 from grasp_pose_net.nodes.support.frames import TransformBroadcaster
 from grasp_pose_net.nodes.support.qos import CLOUD, LATCHED, SENSOR
@@ -143,13 +143,14 @@ def test_capture_publishes_objects_table_cloud_and_voxels(system):
     assert (item.id, table.id, item.header.frame_id) == ("object_0", "table", "world")
     assert item.operation == type(item).ADD
     assert rclpy.time.Time.from_msg(item.header.stamp) >= before
-    ((mesh, T_world_mesh),) = boxes_and_meshes(item)[1]
+    seen, support = (object_from_message(message, "world") for message in (item, table))
+    mesh = seen.mesh
     assert mesh.is_watertight
     np.testing.assert_allclose(mesh.extents, BOX, atol=0.006)
-    np.testing.assert_allclose(T_world_mesh[:3, 3], [0, 0, 0.05], atol=0.004)
-    ((size, T_world_box),) = boxes_and_meshes(table)[0]
+    np.testing.assert_allclose(seen.T_world_object[:3, 3], [0, 0, 0.05], atol=0.004)
+    (size,) = (part.shape.size for part in support.parts)
     np.testing.assert_allclose(sorted(size), [0.04, 0.4, 0.4], atol=0.02)
-    assert T_world_box[2, 3] + size[2] / 2 == pytest.approx(0, abs=0.002)
+    assert support.T_world_object[2, 3] + size[2] / 2 == pytest.approx(0, abs=0.002)
     voxels = points_from_cloud(client.others["voxels"])
     assert len(voxels) * 0.005**3 == pytest.approx(mesh.volume, rel=0.1)
     np.testing.assert_allclose(voxels.mean(0), [0, 0, 0.05], atol=0.004)

@@ -22,7 +22,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
-from grasp_pose_net.nodes.messages.basics import boxes_and_meshes
+from grasp_pose_net.nodes.messages.scene import object_from_message
 from grasp_pose_net.nodes.perception import PerceptionNode
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.nodes.support.runtime import spinning
@@ -132,8 +132,9 @@ def test_every_object_of_the_recording_is_found_where_it_stood(played):
     assert answer.success and "left out" not in answer.message, answer.message
     found = {}
     for item in scene.collision_objects:
-        for mesh, T in boxes_and_meshes(item)[1]:
-            found[item.id] = transform_points(T, mesh.center_mass), mesh.extents
+        if item.meshes:
+            mesh = (entry := object_from_message(item, "world")).mesh
+            found[item.id] = transform_points(entry.T_world_object, mesh.center_mass), mesh.extents
     assert len(found) == len(TRUTH)
     for centre, sides in TRUTH:
         name = min(found, key=lambda name: np.linalg.norm(found[name][0] - centre))
