@@ -16,7 +16,7 @@ import numpy as np
 from grasp_pose_net.robot.model import RobotModel
 from grasp_pose_net.robot.motion import MotionConfig
 from grasp_pose_net.robot.problems import PlanningFailed, Problem
-from grasp_pose_net.world import Array, Scene, SceneObject, Trajectory
+from grasp_pose_net.world import Array, Box, Scene, SceneObject, Trajectory
 
 NODE = "grasp_pose_net_moveit"
 BREATHER_S = 0.05
@@ -185,7 +185,7 @@ class MoveItSession:
         hand = self._robot.hand_links
         pairs = {(a, b) for a in hand for b in hand if a < b}
         for contact in scene.allowed:
-            if contact.depth_m == np.inf or scene[contact.id].meshes:
+            if contact.depth_m == np.inf or not _only_boxes(scene[contact.id]):
                 pairs |= {(link, contact.id) for link in contact.links}
         return pairs
 
@@ -196,3 +196,8 @@ class MoveItSession:
     def _set(state: Any, names: tuple[str, ...], positions: Array) -> None:
         state.joint_positions = dict(zip(names, map(float, positions), strict=True))
         state.update()
+
+
+def _only_boxes(entry: SceneObject) -> bool:
+    """Whether an allowed depth in an object is a smaller object: MoveIt knows depth in nothing else."""
+    return all(isinstance(part.shape, Box) for part in entry.parts)

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from grasp_pose_net.robot.problems import Problem
-from grasp_pose_net.world import Array, Grasp, Scene, Trajectory
+from grasp_pose_net.world import Array, Grasp, JointState, Scene, Trajectory
 
 REACH, APPROACH, CLOSE, SQUEEZE, LIFT = STAGES = ("reach", "approach", "close", "squeeze", "lift")
-
-
-@dataclass(frozen=True)
-class JointState:
-    """Measured joints.
-
-    Attributes:
-        positions: by joint name [rad].
-        age_s: time since they were measured [s].
-    """
-
-    positions: Mapping[str, float]
-    age_s: float
 
 
 class Controllers(Protocol):

@@ -92,15 +92,16 @@ def check_limits(trajectory: Trajectory, limits: MotionLimits, tolerance: float 
     Raises:
         PlanningFailed: naming the joint, the value and its limit.
     """
+    velocities, accelerations = trajectory.derivatives
     quantities = (
         ("position", "rad", trajectory.positions, limits.lower, limits.upper),
-        ("velocity", "rad/s", trajectory.velocities, -limits.velocity, limits.velocity),
-        ("acceleration", "rad/s²", trajectory.accelerations, -limits.acceleration, limits.acceleration),
+        ("velocity", "rad/s", velocities, -limits.velocity, limits.velocity),
+        ("acceleration", "rad/s²", accelerations, -limits.acceleration, limits.acceleration),
     )
     for quantity, unit, values, low, high in quantities:
         excess = np.maximum(low - values, values - high)
-        if not np.isfinite(values).all() or excess.max() > tolerance * max(1.0, float(np.abs(high).max())):
-            sample, joint = np.unravel_index(int(np.nan_to_num(excess, nan=np.inf).argmax()), values.shape)
+        if excess.max() > tolerance * max(1.0, float(np.abs(high).max())):
+            sample, joint = np.unravel_index(int(excess.argmax()), values.shape)
             raise PlanningFailed(
                 Problem.OUTSIDE_LIMITS,
                 f"{quantity} of {trajectory.joint_names[joint]} is {values[sample, joint]:.4f} {unit} at "
@@ -115,8 +116,9 @@ def within_limits(trajectory: Trajectory, limits: MotionLimits) -> Trajectory:
         PlanningFailed: a position is outside its limits, or a sample is not finite.
     """
     # Timing along a path keeps the limits at its grid; between grid points a spline may exceed them a little.
-    speed = float((np.abs(trajectory.velocities) / limits.velocity).max())
-    acceleration = float(np.sqrt((np.abs(trajectory.accelerations) / limits.acceleration).max()))
+    velocities, accelerations = trajectory.derivatives
+    speed = float((np.abs(velocities) / limits.velocity).max())
+    acceleration = float(np.sqrt((np.abs(accelerations) / limits.acceleration).max()))
     factor = max(speed, acceleration)
     trajectory = trajectory.slowed(factor * (1 + 1e-9)) if factor > 1 else trajectory
     check_limits(trajectory, limits)

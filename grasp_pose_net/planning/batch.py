@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,7 @@ class Batch:
 
     def with_rows(self, rows: NDArray[np.intp], **columns: Array) -> Batch:
         """The batch with other values in some rows of the columns that are named."""
-        changed = {}
+        changed: dict[str, Any] = {}
         for name, values in columns.items():
             changed[name] = getattr(self, name).copy()
             changed[name][rows] = values

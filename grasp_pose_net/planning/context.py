@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Lock
 from time import perf_counter
 
@@ -102,7 +103,7 @@ class Context:
     rng: np.random.Generator
     motion: GraspMotion | None = None
     start: Array | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

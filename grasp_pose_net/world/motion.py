@@ -74,6 +74,19 @@ class Trajectory:
         given = {name: values[..., order] for name in names if (values := getattr(self, name)) is not None}
         return replace(self, joint_names=tuple(joints), **given)
 
+    @property
+    def derivatives(self) -> tuple[Array, Array]:
+        """Velocities (N, J) [rad/s] and accelerations (N, J) [rad/s²].
+
+        Raises:
+            WorldError: they are not given.
+        """
+        if self.velocities is None or self.accelerations is None:
+            raise WorldError(
+                "the trajectory has no velocities or no accelerations; both are needed to check its limits"
+            )
+        return self.velocities, self.accelerations
+
     def slowed(self, factor: float) -> Trajectory:
         """The same path, ``factor`` ≥ 1 times as long."""
         return replace(

@@ -213,6 +213,6 @@ class Voxels(Shape):
         object.__setattr__(self, "sizes", sizes)
 
     @cached_property
-    def corners(self) -> Array:  # type: ignore[override]
+    def corners(self) -> Array:
         """Eight of each cell."""
         return (self.centres[:, None] + self.sizes[:, None, None] * CUBE / 2).reshape(-1, 3)

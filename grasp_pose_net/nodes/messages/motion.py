@@ -36,7 +36,7 @@ ERROR_CODES = {
 def trajectory_message(trajectory: Trajectory) -> JointTrajectory:
     """Message of a trajectory; efforts, where there are any, are those of every point."""
     effort = [] if trajectory.efforts is None else trajectory.efforts.tolist()
-    columns = (trajectory.times, trajectory.positions, trajectory.velocities, trajectory.accelerations)
+    columns = (trajectory.times, trajectory.positions, *trajectory.derivatives)
     return JointTrajectory(
         joint_names=list(trajectory.joint_names),
         points=[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import singledispatch
 
@@ -40,7 +40,7 @@ from grasp_pose_net.world import (
 )
 
 # Number of dimensions of a primitive, and the shape that they make; MoveIt has the height of a cylinder first.
-PRIMITIVES = {
+PRIMITIVES: dict[int, tuple[int, Callable[..., Shape]]] = {
     SolidPrimitive.BOX: (3, lambda x, y, z: Box(np.array([x, y, z]))),
     SolidPrimitive.SPHERE: (1, Sphere),
     SolidPrimitive.CYLINDER: (2, lambda height, radius: Cylinder(radius, height)),
