@@ -116,16 +116,8 @@ def benchmark(
 
 def scene_with_post() -> Scene:
     """The table, and a post of 8 cm by 8 cm, half a metre high, in the middle of it."""
-    return Scene(
-        (
-            SceneObject(
-                "table", make_transform((0.7, 0.0, 0.70)), ((np.array([0.8, 0.8, 0.04]), np.eye(4)),)
-            ),
-            SceneObject(
-                "post", make_transform((0.7, 0.0, 0.97)), ((np.array([0.08, 0.08, 0.5]), np.eye(4)),)
-            ),
-        )
-    )
+    table = SceneObject.box("table", make_transform((0.7, 0.0, 0.70)), (0.8, 0.8, 0.04))
+    return Scene((table, SceneObject.box("post", make_transform((0.7, 0.0, 0.97)), (0.08, 0.08, 0.5))))
 
 
 def open_at_home(robot: RobotModel) -> Array:

@@ -87,7 +87,8 @@ class Batch:
 
     def taken(self, rows: NDArray[np.intp]) -> Batch:
         """Some rows as a batch of their own, all of them of this round."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS}, first=0)
+        part: dict[str, Any] = {name: getattr(self, name)[rows] for name in COLUMNS}
+        return replace(self, **part, first=0)
 
     def put_back(self, rows: NDArray[np.intp], part: Batch) -> Batch:
         """The batch with what became of rows that were taken."""

@@ -10,6 +10,7 @@ import coal
 import numpy as np
 import pinocchio as pin
 import trimesh
+from scipy.spatial import ConvexHull
 
 from grasp_pose_net.robot.model import RobotModel
 from grasp_pose_net.world import (
@@ -58,12 +59,17 @@ class CollisionChecker:
         self._carried = dict(carried or {})
         self._model, self._data = robot.model, robot.model.createData()
         self._geometry, self._owners = geometry, tuple(owners)
-        geometry.removeAllCollisionPairs()
-        for a, b, _ in pairs:
-            geometry.addCollisionPair(pin.CollisionPair(a, b))
+        # as one matrix: adding pair after pair compares each with all before
+        margin = np.full((len(owners), len(owners)), -np.inf)
+        for a, b, distance in pairs:
+            margin[min(a, b), max(a, b)] = distance
+        tested = margin > -np.inf
+        geometry.setCollisionPairs(tested)
         self._geometry_data: pin.GeometryData = geometry.createData()
-        for request, (_, _, margin) in zip(self._geometry_data.collisionRequests, pairs, strict=True):
-            request.security_margin = margin
+        for request, distance in zip(
+            self._geometry_data.collisionRequests, margin[tested].tolist(), strict=True
+        ):
+            request.security_margin = distance
         # For some hundred pairs, comparing all bounding boxes is faster than keeping a tree of them.
         self._manager = pin.BroadPhaseManager_NaiveCollisionManager(
             self._model, geometry, self._geometry_data
@@ -113,7 +119,8 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
     surfaces: set[int] = set()
     for entry in scene.objects:
         joint, T_joint_link, T_link_object = _carrier(robot, scene, entry)
-        margins = {owner: _margin(robot, scene, owner, entry.id, clearance_m) for owner in set(owners)}
+        there = list(owners)  # the parts of one object do not collide with each other
+        margins = {owner: _margin(robot, scene, owner, entry.id, clearance_m) for owner in set(there)}
         for part in entry.parts:
             for kind, shape in _geometry(part.shape):
                 place = pin.SE3(T_joint_link @ T_link_object @ part.T_object_shape)
@@ -124,7 +131,7 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
                     carried[new] = (T_joint_link, part.T_object_shape)
                 pairs += [
                     (other, new, margins[owner])
-                    for other, owner in enumerate(owners)
+                    for other, owner in enumerate(there)
                     if other not in surfaces and _fits(kind, owner in robot.hand_links, margins[owner])
                 ]
                 if kind in (SURFACE, SHELL):
@@ -222,7 +229,7 @@ def _(shape: Voxels) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
 # The checkers of a pick-up meet the same meshes, and shapes do not change.
 @lru_cache(maxsize=16)
 def _surface(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:
-    surface = coal.BVHModelOBBRSS()
+    surface = coal.BVHModelOBB()
     surface.beginModel(len(mesh.faces), len(mesh.vertices))
     surface.addVertices(np.asarray(mesh.vertices, float))
     surface.addTriangles(np.asarray(mesh.faces, np.int64))
@@ -232,10 +239,12 @@ def _surface(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:
 
 @lru_cache(maxsize=16)
 def _hull(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:
-    hull = mesh.convex_hull
+    hull = ConvexHull(mesh.vertices)
     points, triangles = coal.StdVec_Vec3s(), coal.StdVec_Triangle()
-    for vertex in hull.vertices:
-        points.append(np.asarray(vertex, float))
-    for a, b, c in hull.faces.tolist():
+    for vertex in hull.points[hull.vertices]:
+        points.append(vertex)
+    place = np.zeros(len(hull.points), np.int64)
+    place[hull.vertices] = np.arange(len(hull.vertices))
+    for a, b, c in place[hull.simplices].tolist():
         triangles.append(coal.Triangle(a, b, c))
     return coal.Convex(points, triangles)

@@ -108,7 +108,9 @@ class Grasp:
         Raises:
             WorldError: a joint is not the grasp's.
         """
-        names = [name for name in POSTURES if getattr(self, name) is not None]
-        return replace(
-            self, joint_names=tuple(joints), **{name: self.posture(name, joints) for name in names}
-        )
+        if tuple(joints) == self.joint_names:
+            return self
+        given: dict[str, Any] = {
+            name: self.posture(name, joints) for name in POSTURES if getattr(self, name) is not None
+        }
+        return replace(self, joint_names=tuple(joints), **given)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from execution_scenes import box
+from robot_scenes import box
 
 from grasp_pose_net.execution import OmplPlanner
 from grasp_pose_net.robot import MotionConfig, scene_checker

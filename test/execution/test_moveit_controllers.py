@@ -49,7 +49,7 @@ class Direct:
     def joint_state(self):
         if self.stale:
             raise ExecutionFailed(Problem.STALE_STATE, "nothing was heard for 2 s")
-        return JointState({"joint": 0.5}, 0.1)
+        return JointState(("joint",), [0.5], age_s=0.1)
 
     def execute(self, trajectory, may_stop_short, cancelled):
         self.asked.append((trajectory, may_stop_short))
@@ -66,7 +66,7 @@ def test_a_motion_goes_to_moveit_and_joints_come_from_the_robot():
     moved = controllers(execution, direct)
     moved.execute(MOTION, False, bool)
     assert execution.pushed == [("message", MOTION)] and not direct.asked
-    assert moved.joint_state().positions == {"joint": 0.5}
+    assert moved.joint_state().by_name == {"joint": 0.5}
 
 
 def test_what_an_object_may_hold_up_goes_to_the_hand_itself():

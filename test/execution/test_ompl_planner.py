@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from execution_scenes import box
+from robot_scenes import box
 
 from grasp_pose_net.execution import OmplPlanner
 from grasp_pose_net.robot import MotionConfig, PlanningFailed, Problem

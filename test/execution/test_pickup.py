@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from execution_scenes import MOTION, NEVER, Recorder, box, pickup
+from robot_scenes import MOTION, NEVER, Recorder, box, pickup
 
 from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.execution import STAGES, OmplPlanner, Pickup, PickupConfig, check_limits
@@ -61,7 +61,7 @@ def test_the_object_is_shown_as_held_once_the_fingers_have_closed(robot, home, s
     told.run([grasp], scene, "can", ("table",), lambda stage: None, NEVER)
     assert [(done, shown.attached is None) for done, shown in planner.shown] == [(0, True), (5, False)]
     held = planner.shown[1][1].attached
-    assert (held.name, held.link, held.touch_links) == ("can", robot.tip, robot.hand_links)
+    assert (held.id, held.link, held.touch_links) == ("can", robot.tip, robot.hand_links)
     np.testing.assert_allclose(grasp.T_world_tip @ held.T_link_object, scene["can"].T_world_object, atol=1e-3)
 
 
@@ -149,7 +149,7 @@ def test_a_failed_motion_ends_the_pickup_and_says_where_things_are(
     robot, home, scene, grasp, fail_at, stage, hand, problem
 ):
     controllers = Recorder(robot, home, fail_at, problem)
-    result, told = run(robot, controllers, scene, [grasp, replace(grasp, name="second")])
+    result, told = run(robot, controllers, scene, [grasp, replace(grasp, id="second")])
     assert (result.problem, result.stage, result.grasp) == (problem, stage, grasp)
     assert told[-1] == stage
     assert len(controllers.asked) == fail_at and len(result.done) == fail_at - 1
@@ -163,7 +163,7 @@ def test_the_next_grasp_is_tried_when_the_first_cannot_be_planned(robot, home, s
     T_far = grasp.T_world_tip.copy()
     T_far[0, 3] += 2.0
     controllers = Recorder(robot, home)
-    result, _ = run(robot, controllers, scene, [replace(grasp, T_world_tip=T_far, name="far"), grasp])
+    result, _ = run(robot, controllers, scene, [replace(grasp, T_world_tip=T_far, id="far"), grasp])
     assert result.problem is None and result.grasp is grasp
 
 
@@ -171,8 +171,8 @@ def test_no_grasp_can_be_planned(robot, home, scene, grasp):
     T_far = grasp.T_world_tip.copy()
     T_far[0, 3] += 2.0
     controllers = Recorder(robot, home)
-    far = replace(grasp, T_world_tip=T_far, name="far")
-    result, told = run(robot, controllers, scene, [far, replace(far, name="farther")])
+    far = replace(grasp, T_world_tip=T_far, id="far")
+    result, told = run(robot, controllers, scene, [far, replace(far, id="farther")])
     assert result.problem is Problem.NO_INVERSE_KINEMATICS and result.stage == "plan" and result.grasp is None
     assert "nothing was moved" in result.text and "none of 2 grasps" in result.text
     assert "far: no inverse kinematics" in result.text and "farther: " in result.text

@@ -9,7 +9,7 @@ from itertools import count
 
 import numpy as np
 import pytest
-from execution_scenes import box
+from robot_scenes import box
 
 from grasp_pose_net.execution import (
     MoveItPlanner,

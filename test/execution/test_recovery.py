@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from execution_scenes import MOTION, NEVER, Recorder, box, pickup
+from robot_scenes import MOTION, NEVER, Recorder, box, pickup
 
 from grasp_pose_net.execution import OmplPlanner, PickupConfig, Recovery, check_limits, without_clearance
 from grasp_pose_net.robot import ExecutionFailed, PlanningFailed, Problem

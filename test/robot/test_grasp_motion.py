@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from execution_scenes import box, slanted_grasp
+from robot_scenes import box, slanted_grasp
 
 from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.execution import OmplPlanner
 from grasp_pose_net.robot import GraspMotion, MotionConfig, PlanningFailed, Problem, scene_checker
-from grasp_pose_net.world import Scene, SceneObject, make_transform, transform_points
+from grasp_pose_net.world import Box, Part, Scene, SceneObject, make_transform, transform_points
 
 CONFIG = MotionConfig()
 
@@ -107,9 +107,9 @@ def test_approach_blocked(robot, home, scene, motion, grasp):
 
 
 def test_lift_blocked_by_what_is_above_the_object(robot, home, scene, grasp):
-    body = (np.array([0.06, 0.06, 0.12]), np.eye(4))
-    bar = (np.array([0.02, 0.9, 0.02]), make_transform((0.0, 0.4, 0.0)))
-    long_can = SceneObject("can", scene["can"].T_world_object, boxes=(body, bar))
+    body = Part(Box(np.array([0.06, 0.06, 0.12])))
+    bar = Part(Box(np.array([0.02, 0.9, 0.02])), make_transform((0.0, 0.4, 0.0)))
+    long_can = SceneObject("can", scene["can"].T_world_object, (body, bar))
     over = box("shelf", (0.02, 0.05, 0.02), scene["can"].T_world_object[:3, 3] + (0.0, 0.8, 0.10))
     blocked = GraspMotion(robot, Scene((scene["table"], long_can, over)), "can", ("table",), CONFIG)
     expect(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import trimesh
-from execution_scenes import box
+from robot_scenes import box
 
 from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.robot import hand_checker, scene_checker
@@ -24,7 +24,7 @@ def slab(kind, top, depth_m):
     if kind == "box":
         return box("slab", (0.04, 0.04, 0.1), position)
     mesh = trimesh.creation.box((0.04, 0.04, 0.1))
-    return SceneObject("slab", make_transform(position), meshes=(mesh,))
+    return SceneObject.target("slab", make_transform(position), mesh)
 
 
 def hits(robot, scene, configuration, clearance_m=0.0):
@@ -90,7 +90,7 @@ def test_a_mesh_is_a_surface_to_the_hand_and_solid_to_the_arm(robot, home):
         walls.append(trimesh.creation.box(size).apply_translation((x, y, 0)))
     bin_mesh = trimesh.util.concatenate(walls)
     bottom_of_forearm = robot.link_pose(home, "rh_wrist")[:3, 3]
-    deep = SceneObject("bin", make_transform(np.add(bottom_of_forearm, (0, 0, -0.16))), meshes=(bin_mesh,))
+    deep = SceneObject.target("bin", make_transform(np.add(bottom_of_forearm, (0, 0, -0.16))), bin_mesh)
     assert set(hits(robot, Scene((deep,)), home)) == {"rh_forearm", "bin"}
     assert hits(robot, Scene((deep,)).allow(["rh_forearm"], "bin"), home) is None
 

@@ -1,13 +1,16 @@
-"""A box, a grasp and a robot that obeys, which the tests of execution share."""
+"""A box, a grasp and a robot that obeys, which the tests of robot and execution share."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import trimesh
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.execution import OmplPlanner, Pickup, PickupConfig
-from grasp_pose_net.robot import ExecutionFailed, Grasp, MotionConfig, Problem
-from grasp_pose_net.world import JointState, SceneObject, inverse_transform, make_transform
+from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.robot import ExecutionFailed, MotionConfig, Problem, RobotModel
+from grasp_pose_net.world import Grasp, JointState, Scene, SceneObject, inverse_transform, make_transform
 
 MOTION = MotionConfig()
 NEVER = bool  # bool() is False
@@ -27,7 +30,7 @@ class Recorder:
             raise ExecutionFailed(
                 Problem.STALE_STATE, f"joint states are {self.age_s:.2f} s old, allowed 0.5 s"
             )
-        return JointState(dict(self.positions), self.age_s)
+        return JointState(tuple(self.positions), list(self.positions.values()), age_s=self.age_s)
 
     def execute(self, trajectory, may_stop_short, cancelled):
         self.asked.append((trajectory, may_stop_short))
@@ -43,7 +46,7 @@ def pickup(robot, controllers):
 
 
 def box(name, size, position):
-    return SceneObject(name, make_transform(position), boxes=((np.array(size, float), np.eye(4)),))
+    return SceneObject.box(name, make_transform(position), size)
 
 
 def slanted_grasp(robot, home, T_world_object, name="slanted", lift_m=0.15):
@@ -55,7 +58,8 @@ def slanted_grasp(robot, home, T_world_object, name="slanted", lift_m=0.15):
     T_tip_palm = inverse_transform(robot.link_pose(home, robot.tip)) @ robot.link_pose(home, "rh_palm")
     closed = np.where([n[-1] in "23" and "TH" not in n and "WR" not in n for n in robot.hand.names], 0.5, 0.0)
     return Grasp(
-        name=name,
+        id=name,
+        joint_names=robot.hand.names,
         T_world_tip=T_world_palm @ inverse_transform(T_tip_palm),
         approach=R_world_palm.apply((0.0, -1.0, 0.0)),
         approach_m=(0.10, 0.10),
@@ -65,3 +69,30 @@ def slanted_grasp(robot, home, T_world_object, name="slanted", lift_m=0.15):
         grasp=closed,
         squeeze=closed * 1.2,
     )
+
+
+@pytest.fixture(scope="session")
+def robot():
+    return RobotModel(robot_urdf(), robot_srdf())
+
+
+@pytest.fixture(scope="session")
+def home(robot):
+    return robot.named_states["home"]
+
+
+@pytest.fixture(scope="session")
+def scene():
+    can = trimesh.creation.cylinder(radius=0.033, height=0.12)
+    return Scene(
+        (
+            SceneObject.target("can", make_transform((0.7, 0.1, 0.78)), can),
+            box("table", (0.8, 0.8, 0.04), (0.7, 0.0, 0.70)),
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def grasp(robot, home, scene):
+    """The palm above and beside the can, coming from above at a slant."""
+    return slanted_grasp(robot, home, scene["can"].T_world_object)
