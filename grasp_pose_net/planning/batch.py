@@ -100,4 +100,5 @@ class Batch:
         return rows[np.argsort(-self.quality[rows], kind="stable")][:count]
 
     def _joined(self, other: Batch) -> Batch:
-        return replace(self, **{n: np.concatenate([getattr(self, n), getattr(other, n)]) for n in COLUMNS})
+        both: dict[str, Any] = {n: np.concatenate([getattr(self, n), getattr(other, n)]) for n in COLUMNS}
+        return replace(self, **both)

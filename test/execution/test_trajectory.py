@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from grasp_pose_net.exceptions import WorldError
 from grasp_pose_net.execution import along_path, check_limits, smooth_move
 from grasp_pose_net.robot import MotionLimits, PlanningFailed, Problem
 
@@ -91,5 +92,5 @@ def test_check_limits_names_joint_and_value(field, unit):
     with pytest.raises(PlanningFailed, match=rf"of b is -9\.0000 {unit} at"):
         check_limits(replace(trajectory, **{field: values}), LIMITS)
     values[2, 1] = np.nan
-    with pytest.raises(PlanningFailed, match="of b is nan"):
-        check_limits(replace(trajectory, **{field: values}), LIMITS)
+    with pytest.raises(WorldError, match=rf"the {field}: nan at \(2, 1\) is not a finite number"):
+        replace(trajectory, **{field: values})

@@ -25,6 +25,7 @@ from moveit_msgs.msg import (
     MoveItErrorCodes,
     PlanningSceneWorld,
 )
+from node_messages import box_object, mesh_object
 from rclpy.action import ActionClient, ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
@@ -38,9 +39,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.nodes.executor import ExecutorNode
 from grasp_pose_net.nodes.messages.basics import (
-    box_object,
     duration_seconds,
-    mesh_object,
     pose_stamped,
     time_message,
 )
@@ -157,8 +156,8 @@ class Caller(Node):
         table[:3, 3] = (0.7, 0.0, 0.70)
         can = trimesh.creation.cylinder(radius=0.033, height=0.12)
         objects = [
-            mesh_object("can", can, pose, frame, time_message(0.0)),
-            box_object("table", (0.8, 0.8, 0.04), table, "world", time_message(0.0)),
+            mesh_object("can", can, pose, frame),
+            box_object("table", (0.8, 0.8, 0.04), table),
         ]
         self.scene_publisher.publish(PlanningSceneWorld(collision_objects=objects))
 
@@ -197,7 +196,7 @@ def system():
     node, fake, caller = ExecutorNode(), FakeRobot(robot), Caller()
     with spinning(node, fake, caller, threads=8):
         caller.show()
-        until(lambda: len(node._scene.objects) == 2)
+        until(lambda: len(node._scene.scene.objects) == 2)
         yield fake, caller, node
     for each in (node, fake, caller):
         each.destroy_node()
@@ -529,8 +528,8 @@ def test_grasp_out_of_reach(fake, caller, goal):
 
 def test_object_in_another_frame(system, fake, caller, goal):
     caller.show(frame="camera_1")
-    until(lambda: system[2]._scene.objects["can"].header.frame_id == "camera_1")
+    until(lambda: system[2]._scene._problem)
     outcome = caller.pick(goal)
     caller.show()
-    until(lambda: system[2]._scene.objects["can"].header.frame_id == "world")
+    until(lambda: not system[2]._scene._problem)
     assert_refused(outcome, MoveItErrorCodes.INVALID_GOAL_CONSTRAINTS, "'can' is given in frame 'camera_1'")

@@ -12,8 +12,8 @@ import rclpy
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.execution import OmplPlanner
-from grasp_pose_net.nodes import moveit_start
 from grasp_pose_net.nodes.executor import ExecutorNode
+from grasp_pose_net.nodes.support import moveit_start
 from grasp_pose_net.robot import MotionConfig
 
 pytestmark = pytest.mark.ros

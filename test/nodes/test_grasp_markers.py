@@ -5,20 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import trimesh
-from builtin_interfaces.msg import Time
 from marker_picture import draw
 from visualization_msgs.msg import Marker
 
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.nodes.messages.grasp_markers import grasp_markers
-from grasp_pose_net.nodes.messages.grasps import candidate_message
-from grasp_pose_net.nodes.support.object_scene import Target
 from grasp_pose_net.shapes import RUN_TIME_RESOLUTION, SignedDistanceField
-from grasp_pose_net.world import make_transform
+from grasp_pose_net.world import Grasp, SceneObject, make_transform, split_transform
 
 pytestmark = pytest.mark.ros
 
-STAMP = Time(sec=3)
 RADIUS = 0.035
 
 
@@ -28,40 +24,41 @@ def hand() -> Hand:
 
 
 @pytest.fixture(scope="module")
-def target() -> Target:
+def target() -> SceneObject:
     mesh = trimesh.creation.cylinder(radius=RADIUS, height=0.16)
     pose = make_transform((0.7, -0.1, 0.8), (0.9, 0.1, -0.2, 0.3))
-    return Target(name="can", mesh=mesh, T_frame_object=pose, frame="world", stamp=STAMP)
+    return SceneObject.target("can", pose, mesh, 3 * 10**9)
 
 
 @pytest.fixture(scope="module")
-def markers(hand: Hand, target: Target):
+def markers(hand: Hand, target: SceneObject):
     """A good grasp and a poor one, from opposite sides of a can that the palm touches."""
-    grasps = []
+    grasps, still = [], np.zeros(len(hand.joint_names))
     for rank, (epsilon, side) in enumerate([(0.3, 0.0), (0.0, np.pi)]):
         # the palm looks along -y of its frame; its fingers point along z, around the can
         turn = trimesh.transformations.rotation_matrix(side, (0, 0, 1))
         T_object_palm = turn @ make_transform((0.0, RADIUS + 0.013, -0.06))
-        message = candidate_message(
-            hand,
-            np.concatenate([*_split(T_object_palm), hand.open_joints]),
-            name=f"can/{rank}",
-            T_frame_object=target.T_frame_object,
-            frame="world",
-            stamp=STAMP,
+        grasps.append(
+            Grasp(
+                id=f"can/{rank}",
+                joint_names=hand.joint_names,
+                T_world_tip=target.T_world_object @ T_object_palm @ hand.T_base_root,
+                approach=np.zeros(3),
+                approach_m=(0.0, 0.0),
+                retreat=np.zeros(3),
+                retreat_m=(0.0, 0.0),
+                pre_grasp=still,
+                grasp=still,
+                squeeze=still,
+                quality=epsilon,
+                x=np.concatenate([*split_transform(T_object_palm), hand.open_joints]),
+            )
         )
-        message.grasp_quality = epsilon
-        grasps.append(message)
-    return grasp_markers(hand, grasps, target, field_of(target))
+    return grasp_markers(hand, grasps, target, field_of(target), "world")
 
 
-def field_of(target: Target) -> SignedDistanceField:
+def field_of(target: SceneObject) -> SignedDistanceField:
     return SignedDistanceField.from_mesh(target.mesh, RUN_TIME_RESOLUTION)
-
-
-def _split(T):
-    quat = trimesh.transformations.quaternion_from_matrix(T)
-    return T[:3, 3], quat
 
 
 def share(picture: np.ndarray, channel: int) -> float:
@@ -81,7 +78,7 @@ def test_the_good_grasp_is_green_the_poor_one_red_and_each_can_be_switched_off(m
 
 
 def test_contacts_lie_on_the_object_and_needles_point_out_of_it(markers, target) -> None:
-    T_object_frame = np.linalg.inv(target.T_frame_object)
+    T_object_frame = np.linalg.inv(target.T_world_object)
 
     def in_object(marker) -> np.ndarray:
         points = np.array([[p.x, p.y, p.z] for p in marker.points])
@@ -106,4 +103,6 @@ def test_every_grasp_has_the_whole_hand_and_its_value(hand, markers) -> None:
 
 
 def test_no_grasps_clear_what_was_shown(hand, target) -> None:
-    assert [m.action for m in grasp_markers(hand, [], target, field_of(target)).markers] == [Marker.DELETEALL]
+    assert [m.action for m in grasp_markers(hand, [], target, field_of(target), "world").markers] == [
+        Marker.DELETEALL
+    ]

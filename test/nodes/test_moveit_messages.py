@@ -12,11 +12,10 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 
 from moveit_msgs.msg import CollisionObject
 
-from grasp_pose_net.nodes import moveit_messages
+from grasp_pose_net.nodes.messages import moveit as moveit_messages
 from grasp_pose_net.nodes.messages.basics import transform_from_pose
-from grasp_pose_net.nodes.messages.motion import scene_from_messages
 from grasp_pose_net.robot import PlanningFailed
-from grasp_pose_net.world import Scene, SceneObject, Trajectory, make_transform
+from grasp_pose_net.world import Box, Mesh, Part, Scene, SceneObject, Trajectory, make_transform
 
 pytestmark = pytest.mark.ros
 
@@ -30,15 +29,7 @@ def entry():
     pose = make_transform((0.7, 0.1, 0.8))
     pose[:3, :3] = TURNED.T
     mesh = trimesh.creation.icosphere(subdivisions=1, radius=0.04)
-    return SceneObject("thing", pose, ((np.array([0.1, 0.2, 0.3]), T_object_box),), (mesh,))
-
-
-def test_object_goes_there_and_back(entry):
-    back = scene_from_messages([moveit_messages.collision_object(entry, 0.0)])["thing"]
-    np.testing.assert_allclose(back.T_world_object, entry.T_world_object, atol=1e-12)
-    np.testing.assert_allclose(back.boxes[0][0], entry.boxes[0][0])
-    np.testing.assert_allclose(back.boxes[0][1], entry.boxes[0][1], atol=1e-12)
-    np.testing.assert_allclose(back.meshes[0].vertices, entry.meshes[0].vertices, atol=1e-12)
+    return SceneObject("thing", pose, (Part(Box(np.array([0.1, 0.2, 0.3])), T_object_box), Part(Mesh(mesh))))
 
 
 def test_boxes_shrink_on_each_side_and_keep_a_size(entry):

@@ -12,14 +12,14 @@ import torch
 from builtin_interfaces.msg import Time
 from moveit_msgs.msg import CollisionObject, Grasp, MoveItErrorCodes, PlanningSceneWorld
 from moveit_msgs.srv import GraspPlanning
+from node_messages import box_object, mesh_object
 from rclpy.node import Node
 
 from grasp_pose_net.bringup import Runner
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.models import share_dir
-from grasp_pose_net.nodes.messages.basics import box_object, mesh_object
-from grasp_pose_net.nodes.messages.grasps import pose_vector
-from grasp_pose_net.nodes.support.object_scene import target_from_message
+from grasp_pose_net.nodes.messages.grasps import pose_vectors
+from grasp_pose_net.nodes.messages.scene import object_from_message
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.quality import penetration
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
@@ -69,9 +69,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 
 def publish(client: Client, *objects: CollisionObject) -> None:
-    table = box_object(
-        "table", (0.8, 0.8, 0.04), make_transform((0.7, 0, TABLE_TOP_M - 0.02)), "world", Time()
-    )
+    table = box_object("table", (0.8, 0.8, 0.04), make_transform((0.7, 0, TABLE_TOP_M - 0.02)))
     client.scene.publish(PlanningSceneWorld(collision_objects=[table, *objects]))
     client.wait(lambda: client.scene.get_subscription_count() >= 2, 20.0)
     time.sleep(0.5)  # no acknowledgement tells when both have taken it
@@ -80,7 +78,7 @@ def publish(client: Client, *objects: CollisionObject) -> None:
 def standing(name: str, file: str, x: float, y: float) -> CollisionObject:
     mesh = load_mesh(share_dir() / "models" / "objects" / file)
     pose = make_transform((x, y, TABLE_TOP_M - mesh.bounds[0, 2]))
-    return mesh_object(name, mesh, pose, "world", Time())
+    return mesh_object(name, mesh, pose)
 
 
 def test_ranked_grasps_with_all_joints_and_stamped_poses(client: Client) -> None:
@@ -120,9 +118,7 @@ def test_movable_obstacles_are_kept_clear_of(client: Client) -> None:
     publish(client, standing("can", "can.ply", 0.7, 0.0))
     assert client.ask(client.plan, GraspPlanning.Request()).grasps
     pit = [
-        box_object(
-            f"wall_{i}", (0.3, 0.3, 0.4), make_transform((0.7 + x, y, TABLE_TOP_M + 0.2)), "world", Time()
-        )
+        box_object(f"wall_{i}", (0.3, 0.3, 0.4), make_transform((0.7 + x, y, TABLE_TOP_M + 0.2)))
         for i, (x, y) in enumerate(((0.2, 0.0), (-0.2, 0.0), (0.0, 0.2), (0.0, -0.2)))
     ]
     answer = client.ask(client.plan, GraspPlanning.Request(movable_obstacles=pit))
@@ -143,11 +139,11 @@ def test_an_object_as_of_another_time_is_not_refined(client: Client) -> None:
 def test_refinement_keeps_ids_and_removes_penetration(client: Client) -> None:
     can = standing("can", "can.ply", 0.7, 0.0)
     publish(client, can)
-    hand, target = Hand.load("shadow"), target_from_message(can)
+    hand, target = Hand.load("shadow"), object_from_message(can, "world")
     field, kinematics = SignedDistanceField.from_mesh(target.mesh, 128), Kinematics(hand)
 
     def depths(grasps: list[Grasp]) -> np.ndarray:
-        x = np.stack([pose_vector(hand, grasp, target.T_frame_object) for grasp in grasps])
+        x = pose_vectors(hand, grasps, target.T_world_object)
         return penetration(hand, kinematics, field, torch.tensor(x).float()).hand_penetration_m.numpy()
 
     pushed = client.ask(client.plan, GraspPlanning.Request()).grasps

@@ -163,4 +163,6 @@ def test_smallest_of_a_group_is_that_of_its_sets() -> None:
     first = np.arange(61) * 30
     alone = largest_balls(points.reshape(-1, 6), first)
     assert 0.0 < np.count_nonzero(alone) < 60  # some do not hold the origin
-    np.testing.assert_allclose(largest_balls(points.reshape(-1, 6), first, 6), alone.reshape(10, 6).min(1), rtol=1e-9)
+    np.testing.assert_allclose(
+        largest_balls(points.reshape(-1, 6), first, 6), alone.reshape(10, 6).min(1), rtol=1e-9
+    )
