@@ -18,8 +18,8 @@ help:
 
 setup: $(DONE)/package
 
-$(DONE)/environment: scripts/system_packages.sh
-	scripts/system_packages.sh $(PYTHON)
+$(DONE)/environment: tools/system_packages.sh
+	tools/system_packages.sh $(PYTHON)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@mkdir -p $(DONE)
 	@touch $@
@@ -28,8 +28,8 @@ $(DONE)/requirements: $(DONE)/environment $(REQUIREMENTS)
 	$(PIP) install --quiet --progress-bar off $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(REQUIREMENTS:%=-r %)
 	@touch $@
 
-$(DONE)/interfaces: $(DONE)/requirements scripts/build_interfaces.py $(shell find interfaces -type f)
-	$(BIN)/python scripts/build_interfaces.py
+$(DONE)/interfaces: $(DONE)/requirements tools/build_interfaces.py $(shell find interfaces -type f)
+	$(BIN)/python tools/build_interfaces.py
 	@touch $@
 
 $(DONE)/package: $(DONE)/interfaces setup.py setup.cfg package.xml pyproject.toml

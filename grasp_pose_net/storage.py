@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def cache_dir() -> Path:
@@ -28,6 +30,11 @@ def whole(file: Path) -> Iterator[Path]:
         os.replace(unfinished, file)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def save_json(file: Path, report: Any) -> None:
+    """Write a report whole or not at all."""
+    write_whole(file, json.dumps(report, indent=1) + "\n")
 
 
 def write_whole(file: Path, text: str) -> None:

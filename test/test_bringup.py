@@ -348,6 +348,6 @@ def test_every_launch_argument_is_described(launch_file: dict[str, Any]) -> None
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node.name)
 def test_nodes_have_the_parameters_that_the_start_sets(node: NodeSpec) -> None:
     pytest.importorskip("rclpy", reason="needs rclpy")
-    page = runpy.run_path(str(ROOT / "scripts" / "make_parameter_page.py"))
+    page = runpy.run_path(str(ROOT / "tools" / "make_parameter_page.py"))
     known = {spec.name for spec in page["specs"](page["parameters_class"](node.name))} | {"use_sim_time"}
     assert set(node.overrides(Start())) <= known

@@ -1,89 +1,42 @@
-"""The command `plan`: grasps for mesh files, each object alone in free space."""
+"""``grasp-pose-net plan``: grasps for mesh files."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import numpy as np
+import typer
 
-from grasp_pose_net.benchmark.entries import entry, grasp_figures, known_stages, report
-from grasp_pose_net.exceptions import MeshError
-from grasp_pose_net.hand import Hand
-from grasp_pose_net.planning import GraspPlanner, NoGraspFound, PlannerConfig, Refine
-from grasp_pose_net.refinement import Refinement
-from grasp_pose_net.shapes import load_mesh
-from grasp_pose_net.world import Grasp, Scene, SceneObject
+from grasp_pose_net.commands.options import HandName, JsonFile, Network, Objective, Seed, write_json
 
 
-def plan_report(
-    meshes: Sequence[Path],
-    *,
-    hand: str,
-    config: PlannerConfig,
-    refinement: Refinement | None = None,
-    image: Path | None,
-    echo: Callable[[str], None],
-) -> dict[str, Any]:
-    """Plan grasps for mesh files; a file that cannot be used is a failed entry.
+def plan(
+    meshes: Annotated[list[Path], typer.Argument(help="Meshes in metres: OBJ, PLY, STL, OFF.")],
+    hand: HandName = "shadow",
+    network: Network = "",
+    rotations: Annotated[int, typer.Option(min=1, help="Candidates: rotations shown to the network.")] = 28,
+    objective: Objective = "closing",
+    image: Annotated[
+        Path | None, typer.Option(help="PNG of the best grasp (with several meshes: NAME-<mesh>).")
+    ] = None,
+    seed: Seed = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Plan grasps for meshes, without ROS.
 
-    Args:
-        meshes: files in metres.
-        hand: name or path of the hand.
-        config: network, rotations and limits.
-        refinement: how candidates are refined; the default objective without.
-        image: PNG of the best grasp to write; with several meshes the mesh's name is appended to the file's.
-        echo: takes one line for each mesh.
+    Example: grasp-pose-net plan models/objects/mug.ply --image mug.png
+    Without a network: grasp-pose-net plan models/objects/mug.ply --hand barrett --network sampled
     """
-    loaded = Hand.load(hand)
-    planner = GraspPlanner(loaded, config, refine=Refine(refinement))
-    echo(planner.description)
-    planner.warm_up()
-    entries = []
-    for path in meshes:
-        picture = image
-        if image is not None and len(meshes) > 1:
-            picture = image.with_name(f"{image.stem}-{path.stem}{image.suffix}")
-        try:
-            entries.append(_plan_one(loaded, planner, path, config, picture))
-        except MeshError as error:
-            entries.append(entry(path.stem, failure="mesh", reason=str(error)))
-        last = entries[-1]
-        if last["failure"]:
-            echo(f"{path.name}: {last['reason']}")
-        else:
-            text = f"{path.name}: ε {last['epsilon']:.3f}, {last['text']}"
-            echo(text + (f"; {picture}" if picture else ""))
-    return report(entries)
+    from grasp_pose_net.commands.plan_meshes import plan_report
+    from grasp_pose_net.config import from_mapping
+    from grasp_pose_net.planning import PlannerConfig
+    from grasp_pose_net.refinement import ObjectiveConfig
 
-
-def _plan_one(
-    hand: Hand, planner: GraspPlanner, path: Path, config: PlannerConfig, image: Path | None
-) -> dict[str, Any]:
-    mesh = load_mesh(path)
-    cpu = time.process_time()
-    plan = planner.plan(Scene(), SceneObject.target(path.stem, np.eye(4), mesh))
-    known: dict[str, Any] = {
-        "rotations": config.rotations,
-        "seconds": known_stages(plan.account.seconds),
-        "cpu_seconds": {"plan": time.process_time() - cpu},
-        "feasible": len(plan.grasps),
-        "text": plan.account.text(),
-    }
-    if not plan.grasps:
-        return entry(path.stem, failure="plan", reason=str(NoGraspFound(plan)), **known)
-    best = plan.grasps[0]
-    if image is not None:
-        from grasp_pose_net.simulation.picture import draw_grasp
-
-        draw_grasp(hand, best.pose_vector, mesh, image)
-    grasps = [grasp_entry(grasp) for grasp in plan.grasps]
-    return entry(path.stem, **grasp_figures(hand, mesh, best.pose_vector), **known, grasps=grasps)
-
-
-def grasp_entry(grasp: Grasp) -> dict[str, Any]:
-    """Pose vector, the parts of its quality, and all joint positions by name [rad]."""
-    joints = dict(zip(grasp.joint_names, grasp.grasp.tolist(), strict=True))
-    return {"x": grasp.pose_vector.tolist(), **grasp.parts, "joints": joints}
+    config = PlannerConfig(network=network, rotations=rotations, seed=seed)
+    descent = from_mapping({"objective": objective}, ObjectiveConfig, where="--objective")
+    report = plan_report(
+        meshes, hand=hand, config=config, refinement=descent.refinement(), image=image, echo=typer.echo
+    )
+    write_json(report, json_file)
+    if all(entry["failure"] for entry in report["objects"]):
+        raise typer.Exit(1)

@@ -8,6 +8,7 @@ from grasp_pose_net.inference.proposal import (
     SampledProposer,
     make_proposer,
     retry_rotations,
+    weights,
 )
 from grasp_pose_net.inference.starts import Starts, draw_starts
 
@@ -23,4 +24,5 @@ __all__ = [
     "make_proposer",
     "retry_rotations",
     "save_network",
+    "weights",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -103,6 +104,12 @@ def make_proposer(hand: Hand, network: str) -> Proposer:
         return NetworkProposer(hand, network or own)
     except CheckpointError as error:
         raise CheckpointError(f"{error}; or plan without a network: {SAMPLED!r}") from error
+
+
+def weights(hand: str, network: str) -> list[Path]:
+    """The file that a proposer of these names takes its network from; none where it takes none."""
+    own = network or f"{hand}_compact"
+    return [network_file(own)] if own != SAMPLED and _is_there(own) else []
 
 
 def _is_there(network: str) -> bool:

@@ -23,7 +23,7 @@ from grasp_pose_net.nodes.support.parameters import declare, specs
 pytestmark = pytest.mark.ros
 
 ROOT = Path(__file__).parent.parent.parent
-PAGE = runpy.run_path(str(ROOT / "scripts" / "make_parameter_page.py"))
+PAGE = runpy.run_path(str(ROOT / "tools" / "make_parameter_page.py"))
 NODES = PAGE["PARAMETERS"]
 
 
@@ -139,7 +139,7 @@ def flat(values: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
 
 def test_the_page_of_parameters_is_current() -> None:
     page = (ROOT / "docs" / "parameters.md").read_text()
-    assert page == PAGE["page"](), "parameters have changed: run scripts/make_parameter_page.py"
+    assert page == PAGE["page"](), "parameters have changed: run tools/make_parameter_page.py"
 
 
 def test_every_node_of_the_system_has_its_parameters_on_the_page() -> None:

@@ -31,7 +31,7 @@ from grasp_pose_net.world import transform_points
 pytestmark = pytest.mark.ros
 FOLDER = Path(__file__).parents[1] / "data" / "tabletop"
 TYPES = {kind.__name__: kind for kind in (CameraInfo, Image, TFMessage)}
-# what scripts/record_tabletop.py says: centre of mass and sides [m]
+# what tools/record_tabletop.py says: centre of mass and sides [m]
 TRUTH = [
     ((0.7480, 0.1033, 0.7762), (0.0838, 0.1143, 0.0950)),
     ((0.8033, -0.1460, 0.7450), (0.1374, 0.1296, 0.0500)),

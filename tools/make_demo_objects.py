@@ -1,6 +1,6 @@
 """Make the demo objects: a dozen household shapes of real size, watertight, in metres, always the same.
 
-    python scripts/make_demo_objects.py [FOLDER]
+    python tools/make_demo_objects.py [FOLDER]
 
 Needs manifold3d (trimesh's booleans).
 """

@@ -1,6 +1,6 @@
 """What each part of planning adds, in force trials on noisy scans: the ablation of the pipeline.
 
-    python scripts/ablate_planning.py --meshes objects --limit 80 --jobs 2 --out docs/ablation
+    grasp-pose-net study ablation --meshes objects --limit 80 --jobs 2 --out docs/results/ablation
 
 Writes OUT.json and OUT.md. Each object lies on the table, is scanned by four noisy cameras and perceived once; then every
 variant plans on what was perceived; its best grasp is tried on the object as it is. What a variant cannot grasp has not held.
@@ -18,85 +18,89 @@ variant plans on what was perceived; its best grasp is tried on the object as it
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 from tqdm import tqdm
 
 from grasp_pose_net.benchmark import benchmark_config
 from grasp_pose_net.benchmark.config import BenchmarkConfig
 from grasp_pose_net.benchmark.entries import grasp_figures
-from grasp_pose_net.benchmark.run import SPLITS, chosen_meshes
+from grasp_pose_net.benchmark.run import chosen_meshes
 from grasp_pose_net.benchmark.tables import wilson
 from grasp_pose_net.benchmark.trial import Task, Tools, episode_of, make_tools, on_true_object, views_of_task
 from grasp_pose_net.exceptions import GraspPoseNetError
-from grasp_pose_net.inference import retry_rotations
-from grasp_pose_net.inference.proposal import SAMPLED, Proposer, make_proposer
+from grasp_pose_net.inference import (
+    SAMPLED,
+    Proposer,
+    SampledProposer,
+    make_proposer,
+    retry_rotations,
+    weights,
+)
+from grasp_pose_net.markdown import table
 from grasp_pose_net.perception import perceive
-from grasp_pose_net.planning import Target, refine_and_rank, surroundings
-from grasp_pose_net.provenance import commit, machine
+from grasp_pose_net.planning import (
+    Batch,
+    Context,
+    GraspPlanner,
+    Judge,
+    Plan,
+    Propose,
+    Refine,
+    Stage,
+)
+from grasp_pose_net.provenance import record
 from grasp_pose_net.refinement import postures
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.force_trial import ForceTrial
-from grasp_pose_net.storage import write_whole
+from grasp_pose_net.storage import save_json, write_whole
 from grasp_pose_net.synthesis.backends import in_parallel
 from grasp_pose_net.synthesis.sources import mesh_hash
-from grasp_pose_net.world import Array, Scene
+from grasp_pose_net.world import Scene, SceneObject
 
 SLOW_ITERATIONS = 300
 SLOW = f"{SAMPLED}, slow"
 OFFERED = "with the arm"
+HEAD = (
+    "variant",
+    "held (95 % interval)",
+    "ε as perceived",
+    "ε on the object as it is",
+    "processor time p50 / p95",
+)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A grasp of what was perceived: pose vector x (D,), joints before and after (D - 7,) [rad]."""
-
-    x: Array
-    opened: Array
-    squeezed: Array
-
-
-def main() -> None:
+def main(
+    meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
+    out: Annotated[Path, typer.Option(help="The files' name without ending.")],
+    split: Annotated[str, typer.Option(help="Objects by name: test, train or all.")] = "test",
+    limit: Annotated[int, typer.Option(min=1, help="Objects, a fair sample.")] = 80,
+    network: Annotated[str, typer.Option(help="Weights; empty: the hand's own.")] = "",
+    jobs: Annotated[int, typer.Option(min=1, help="Objects at a time.")] = 2,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+) -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--meshes", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="the files' name without ending")
-    parser.add_argument("--split", choices=SPLITS, default="test")
-    parser.add_argument("--limit", type=int, default=80)
-    parser.add_argument("--network", default="", help="'': the hand's own")
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
     config = benchmark_config(
-        stages=("scan", "plan", "force"), grasps={"network": args.network}, descent={}, seed=args.seed
+        stages=("scan", "plan", "force"), grasps={"network": network}, descent={}, seed=seed
     )
-    files = chosen_meshes(args.meshes, args.split, args.limit)
+    files = chosen_meshes(meshes, split, limit)
     tasks = [Task(file.resolve(), mesh_hash(file), 0, config, Path()) for file in files]
     rows: list[dict[str, Any]] = []
-    for found in tqdm(in_parallel(ablate, tasks, jobs=args.jobs), total=len(tasks), unit="object"):
+    for found in tqdm(in_parallel(ablate, tasks, jobs=jobs), total=len(tasks), unit="object"):
         rows += found
     rows.sort(key=lambda row: row["name"])
-    about = {"machine": machine(), "commit": commit()}
-    summary = summarized(rows)
-    write_whole(
-        args.out.with_suffix(".json"),
-        json.dumps(about | {"summary": summary, "objects": rows}, indent=1) + "\n",
-    )
-    text = (
-        table(summary) + f"\n{args.jobs} objects at a time; {about['machine']}; commit {about['commit']}.\n"
-    )
-    write_whole(args.out.with_suffix(".md"), text)
-    print(text)
+    about, summary = record(seed, weights(config.hand, network)), summarized(rows)
+    save_json(out.with_suffix(".json"), about | {"summary": summary, "objects": rows})
+    text = table_of(summary) + f"\n{jobs} objects at a time; {about['machine']}; commit {about['commit']}.\n"
+    write_whole(out.with_suffix(".md"), text)
+    typer.echo(text)
 
 
 def ablate(task: Task) -> list[dict[str, Any]]:
@@ -115,14 +119,16 @@ def ablate(task: Task) -> list[dict[str, Any]]:
     rows = []
     for name, variant in VARIANTS.items():
         started = time.process_time()
-        answer = variant(task, scene, targets[0]) if targets else None
+        plan = variant(task, scene, targets[0]) if targets else None
         row = {"name": task.name, "variant": name, "process_s": time.process_time() - started}
         rows.append(row | {"held": False, "epsilon": 0.0, "true_epsilon": 0.0})
-        if answer is not None:
-            x = on_true_object(episode, targets[0], answer.x)
+        if plan is not None and plan.grasps:
+            best = plan.grasps[0]
+            x = on_true_object(episode, targets[0], best.pose_vector)
+            opened, squeezed = (hand.independent_joints(p)[None] for p in (best.pre_grasp, best.squeeze))
             rows[-1] |= {
-                "held": bool(trial.judge(x[None], answer.opened[None], answer.squeezed[None]).success[0]),
-                "epsilon": grasp_figures(hand, targets[0].mesh, answer.x)["epsilon"],
+                "held": bool(trial.judge(x[None], opened, squeezed).success[0]),
+                "epsilon": grasp_figures(hand, targets[0].mesh, best.pose_vector)["epsilon"],
                 "true_epsilon": grasp_figures(hand, mesh, x)["epsilon"],
             }
     return rows
@@ -161,35 +167,54 @@ def _proposer(config: BenchmarkConfig) -> Proposer:
     return make_proposer(_tools(config, OFFERED).hand, config.grasps.network)
 
 
-def _network(task: Task, target: Target, rotations: int, refined: bool) -> Answer | None:
-    """The best of some rotations in free space."""
-    tools = _tools(task.config, OFFERED)
-    field = tools.planner.field(target.mesh)
-    rng = np.random.default_rng(task.config.grasps.seed)
-    x = _proposer(task.config)(field, retry_rotations(rotations), rng=rng)
+def _network(task: Task, scene: Scene, target: SceneObject, rotations: int, refined: bool) -> Plan:
+    """The best of some rotations in free space, with the postures around it."""
+    tools, config = _tools(task.config, OFFERED), task.config.grasps
+    propose = Propose(
+        _proposer(task.config), SampledProposer(tools.hand), retry_rotations(rotations), rotations
+    )
+    stages: list[Stage] = [propose]
     if refined:
-        ranked = refine_and_rank(tools.hand, field, x, config=task.config.descent.refinement())
-        x = ranked.x[ranked.epsilon >= task.config.grasps.min_epsilon]
-    if len(x) == 0:
-        return None
-    opened, squeezed = postures(tools.hand, field, x[:1])
-    return Answer(x[0], opened[0], squeezed[0])
+        stages += [Refine(task.config.descent.refinement()), Judge(config.min_epsilon)]
+    else:
+        stages.append(AsTheyCome())
+    planner = GraspPlanner(tools.hand, replace(config, tries=1, max_grasps=1), fields=tools.planner.fields)
+    planner.stages = [*stages, Open()]
+    return planner.plan(Scene(), target)
 
 
-def _planned(task: Task, around: Scene, target: Target, kind: str) -> Answer | None:
+def _planned(task: Task, scene: Scene, target: SceneObject, kind: str) -> Plan:
     """The best grasp of the planner."""
-    plan = _tools(task.config, kind).planner.plan(around, target, surroundings(around, target).supports)
-    if not plan.grasps:
-        return None
-    best = plan.grasps[0]
-    return Answer(best.x, best.approach_joints, best.squeeze_joints)
+    return _tools(task.config, kind).planner.plan(scene, target)
 
 
-VARIANTS = {
-    "network": lambda task, around, target: _network(task, target, 1, refined=False),
-    "refined": lambda task, around, target: _network(task, target, 1, refined=True),
-    "rotations": lambda task, around, target: _network(
-        task, target, task.config.grasps.rotations, refined=True
+class AsTheyCome:
+    """Every candidate is as good as another."""
+
+    name = "as they come"
+
+    def __call__(self, batch: Batch, context: Context) -> Batch:
+        """See `Stage`."""
+        return batch.with_rows(batch.rows, quality=np.zeros(len(batch.rows)))
+
+
+class Open:
+    """Postures before and after a grasp, without looking at the way in."""
+
+    name = "open"
+
+    def __call__(self, batch: Batch, context: Context) -> Batch:
+        """See `Stage`."""
+        opened, squeezed = postures(context.hand, context.field, batch.x[batch.rows])
+        straight = np.zeros((len(batch.rows), 3))
+        return batch.with_rows(batch.rows, pre_grasp=opened, squeeze=squeezed, approach=straight)
+
+
+VARIANTS: dict[str, Callable[[Task, Scene, SceneObject], Plan]] = {
+    "network": partial(_network, rotations=1, refined=False),
+    "refined": partial(_network, rotations=1, refined=True),
+    "rotations": lambda task, scene, target: _network(
+        task, scene, target, task.config.grasps.rotations, refined=True
     ),
     **{kind: partial(_planned, kind=kind) for kind in PLANNERS},
 }
@@ -214,22 +239,12 @@ def summarized(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return result
 
 
-def table(summary: Sequence[dict[str, Any]]) -> str:
+def table_of(summary: Sequence[dict[str, Any]]) -> str:
     """Markdown of a summary."""
-    lines = [
-        "| variant | held (95 % interval) | ε as perceived | ε on the object as it is | processor time p50 / p95 |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for row in summary:
         low, high = (100 * end for end in row["interval"])
-        lines.append(
-            f"| {row['variant']} | {100 * row['held']:.1f} % of {row['objects']} ({low:.0f} to {high:.0f}) | "
-            f"{row['epsilon']:.3f} | {row['true_epsilon']:.3f} | {row['process_s_p50']:.2f} s / {row['process_s_p95']:.2f} s |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    import ablate_planning  # by its name, under which worker processes find it
-
-    ablate_planning.main()
+        held = f"{100 * row['held']:.1f} % of {row['objects']} ({low:.0f} to {high:.0f})"
+        times = f"{row['process_s_p50']:.2f} s / {row['process_s_p95']:.2f} s"
+        rows.append((row["variant"], held, f"{row['epsilon']:.3f}", f"{row['true_epsilon']:.3f}", times))
+    return "\n".join(table(HEAD, rows))

@@ -1,6 +1,6 @@
 """Quality of the best grasp against the time to plan it, over numbers of rotations: with a network, and without.
 
-    python scripts/benchmark_planning.py --meshes objects --limit 40 --out docs/planning_curve
+    grasp-pose-net study curve --meshes objects --limit 40 --out docs/results/planning_curve
 
 Writes OUT.json, OUT.csv and OUT.png. Each object lies on a table in one of its stable poses; one batch of candidates is
 planned for it by every combination of network, objective, iterations and number of rotations, and counts with ε = 0
@@ -11,28 +11,29 @@ Two times are given: of the wall, and of the process (all threads). They differ 
 
 from __future__ import annotations
 
-import argparse
 import csv
 import itertools
-import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+import typer
 from tqdm import tqdm
 
-from grasp_pose_net.benchmark.run import SPLITS, chosen_meshes
+from grasp_pose_net.benchmark.run import chosen_meshes
 from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.planning import GraspPlanner, PlannerConfig
-from grasp_pose_net.provenance import commit, machine
-from grasp_pose_net.refinement import OBJECTIVES, ObjectiveConfig
-from grasp_pose_net.shapes import SignedDistanceField, load_mesh
+from grasp_pose_net.inference import SAMPLED
+from grasp_pose_net.planning import Fields, GraspPlanner, PlannerConfig, Refine
+from grasp_pose_net.provenance import record
+from grasp_pose_net.refinement import ObjectiveConfig
+from grasp_pose_net.shapes import load_mesh
+from grasp_pose_net.storage import save_json
 from grasp_pose_net.synthesis import object_name, stable_planes
-from grasp_pose_net.world import HalfSpace
+from grasp_pose_net.world import Part, Role, Scene, SceneObject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,48 +55,46 @@ class Method:
         return f"{self.network or 'own network'}, {self.objective}, {self.iterations} iterations"
 
 
-def main() -> None:
-    """Measure, write and draw."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--meshes", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="the files' name without ending")
-    parser.add_argument("--split", choices=SPLITS, default="test")
-    parser.add_argument("--limit", type=int, default=40)
-    parser.add_argument("--hand", default="shadow")
-    parser.add_argument("--networks", nargs="+", default=["", "sampled"], help="'': the hand's own")
-    parser.add_argument("--objectives", nargs="+", choices=list(OBJECTIVES), default=["closing"])
-    parser.add_argument("--iterations", type=int, nargs="+", default=[ObjectiveConfig().iterations])
-    parser.add_argument("--rotations", type=int, nargs="+", default=[7, 14, 28, 56, 112])
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    objects = load_objects(chosen_meshes(args.meshes, args.split, args.limit), args.seed)
-    methods = [Method(*one) for one in itertools.product(args.networks, args.objectives, args.iterations)]
-    entries = list(measured(Hand.load(args.hand), objects, methods, args.rotations, args.seed))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    save(entries, args.out)
+def main(
+    meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
+    out: Annotated[Path, typer.Option(help="The files' name without ending.")],
+    split: Annotated[str, typer.Option(help="Objects by name: test, train or all.")] = "test",
+    limit: Annotated[int, typer.Option(min=1, help="Objects, a fair sample.")] = 40,
+    hand: Annotated[str, typer.Option(help="Hand in models/hands/, or a path to a hand.yaml.")] = "shadow",
+    networks: Annotated[
+        list[str], typer.Option("--network", help="Again for each; empty: the hand's own.")
+    ] = ["", SAMPLED],
+    objectives: Annotated[list[str], typer.Option("--objective", help="Again for each.")] = ["closing"],
+    iterations: Annotated[list[int], typer.Option(help="Of the descent; again for each.")] = [
+        ObjectiveConfig().iterations
+    ],
+    rotations: Annotated[list[int], typer.Option(help="Again for each.")] = [7, 14, 28, 56, 112],
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+) -> None:
+    """Measure and write."""
+    objects = load_objects(chosen_meshes(meshes, split, limit), seed)
+    methods = [Method(*one) for one in itertools.product(networks, objectives, iterations)]
+    entries = list(measured(Hand.load(hand), objects, methods, rotations, seed))
+    save(entries, out, record(seed))
 
 
-def load_objects(files: Sequence[Path], seed: int) -> list[tuple[str, SignedDistanceField, HalfSpace, float]]:
-    """Name, field and support of every mesh that can be used, and the seconds that its field took."""
+def load_objects(files: Sequence[Path], seed: int) -> list[tuple[str, Scene]]:
+    """Name of every mesh that can be used, and a scene in which it lies on a table."""
     objects = []
     for file in files:
         try:
             mesh = load_mesh(file)
         except MeshError:
             continue
-        started = time.process_time()
-        field = SignedDistanceField.from_mesh(mesh, PlannerConfig().field_cells)
-        seconds = time.process_time() - started
-        planes = stable_planes(mesh, 1, rng=np.random.default_rng(seed))
-        objects.append((object_name(file), field, planes[0], seconds))
+        (top,) = stable_planes(mesh, 1, rng=np.random.default_rng(seed))
+        table = SceneObject("table", np.eye(4), (Part(top),), Role.SUPPORT)
+        objects.append((object_name(file), Scene((table, SceneObject.target("object", np.eye(4), mesh)))))
     return objects
 
 
 def measured(
     hand: Hand,
-    objects: Sequence[tuple[str, SignedDistanceField, HalfSpace, float]],
+    objects: Sequence[tuple[str, Scene]],
     methods: Sequence[Method],
     rotations: Sequence[int],
     seed: int,
@@ -107,41 +106,41 @@ def measured(
                 network=method.network, rotations=count, tries=1, max_grasps=100, enough=100, seed=seed
             )
             descent = ObjectiveConfig(objective=method.objective, iterations=method.iterations)
-            planner = GraspPlanner(hand, config, descent.refinement())
+            planner = GraspPlanner(hand, config, refine=Refine(descent.refinement()))
             planner.warm_up()
-            for name, field, plane, field_s in objects:
+            for name, scene in objects:
+                planner.fields = Fields(config.field_cells)  # each plan takes the time of its field
                 wall, cpu = time.perf_counter(), time.process_time()
-                plan = planner.plan(field, plane=plane)
+                # the table may be tilted as the object's frame is: it is named
+                plan = planner.plan(scene, scene["object"], ["table"])
                 yield {
                     "name": name,
                     **asdict(method),
                     "rotations": count,
-                    "epsilon": plan.grasps[0].epsilon if plan.grasps else 0.0,
+                    "epsilon": plan.grasps[0].parts["epsilon"] if plan.grasps else 0.0,
                     "grasps": len(plan.grasps),
-                    "wall_s": time.perf_counter() - wall + field_s,
-                    "process_s": time.process_time() - cpu + field_s,
-                    "rejected": dict(plan.rejected),
+                    "wall_s": time.perf_counter() - wall,
+                    "process_s": time.process_time() - cpu,
+                    "rejected": plan.account.data()["rejected"],
                 }
                 progress.update()
 
 
-def save(entries: Sequence[dict[str, Any]], out: Path) -> None:
+def save(entries: Sequence[dict[str, Any]], out: Path, about: dict[str, Any]) -> None:
     """Write figures, table and picture, and print the table."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     rows = curve(entries)
     objects = len({entry["name"] for entry in entries})
-    made = {"machine": machine(), "commit": commit(), "objects": objects, "curve": rows, "plans": entries}
-    out.with_suffix(".json").write_text(json.dumps(made, indent=1) + "\n")
+    made = about | {"objects": objects, "curve": rows, "plans": entries}
+    save_json(out.with_suffix(".json"), made)
     with out.with_suffix(".csv").open("w", newline="") as stream:
-        table = csv.DictWriter(stream, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
-    print("| " + " | ".join(rows[0]) + " |\n" + "|---" * len(rows[0]) + "|")
-    for row in rows:
-        values = (f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values())
-        print("| " + " | ".join(values) + " |")
+        sheet = csv.DictWriter(stream, list(rows[0]))
+        sheet.writeheader()
+        sheet.writerows(rows)
+    shown = [[f"{v:.3f}" if isinstance(v, float) else v for v in row.values()] for row in rows]
+    typer.echo("\n".join(table(list(rows[0]), shown)))
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     quality, enough = figure.subplots(1, 2)
     draw(rows, "epsilon", quality).set(title="Quality of the best grasp", ylabel="mean ε (μ = 0.6) [1]")
@@ -152,7 +151,9 @@ def save(entries: Sequence[dict[str, Any]], out: Path) -> None:
         f"n = {objects} objects, numbers are rotations; commit {made['commit'][:12]}", fontsize=8
     )
     FigureCanvasAgg(figure).print_png(str(out.with_suffix(".png")))
-    print(f"figures: {out.with_suffix('.json')}, {out.with_suffix('.csv')}; plot: {out.with_suffix('.png')}")
+    typer.echo(
+        f"figures: {out.with_suffix('.json')}, {out.with_suffix('.csv')}; plot: {out.with_suffix('.png')}"
+    )
 
 
 def curve(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -191,7 +192,3 @@ def draw(rows: Sequence[dict[str, Any]], figure: str, axes: Axes) -> Axes:
     axes.set(xlabel="processor time of a plan, all threads [s]")
     axes.legend(fontsize=7)
     return axes
-
-
-if __name__ == "__main__":
-    main()

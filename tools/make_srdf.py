@@ -1,6 +1,6 @@
 """Compute the SRDF's disabled collision pairs by sampling; groups and states stay as they are.
 
-    python scripts/make_srdf.py [models/robots/ur10_shadow/ur10_shadow.srdf]
+    python tools/make_srdf.py [models/robots/ur10_shadow/ur10_shadow.srdf]
 
 A pair of links is disabled as
   Adjacent  one joint joins them (links without shapes do not count), or two whose axes meet in one point,

@@ -1,6 +1,6 @@
 """Make docs/demo.png from a run of the demo: the proposed grasp, and three moments of the episode.
 
-Example: python scripts/make_readme_picture.py runs/demo/<time>
+Example: python tools/make_readme_picture.py runs/demo/<time>
 """
 
 from __future__ import annotations

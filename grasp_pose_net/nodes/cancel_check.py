@@ -1,63 +1,43 @@
-"""Cancel pick-ups in simulation, in each of the stages reach, approach, close and lift, and see what the robot does.
-
-    python scripts/check_cancel.py --times 10 --out docs/cancel_report.json
-
-Starts simulation and executor alone: the scene comes from the simulation's own truth, and the grasps are hands from above at
-a slant, all around. So it is the executor and the controllers that are looked at, not whether a grasp is good; whether the
-object came along is written down beside. Each trial puts the same scene back, begins the pick-up, cancels it at a random
-moment of a stage, and watches the joints. Asked are: the arm stands still (no joint faster than 0.01 rad/s) within 0.3 s of
-the robot's clock, no joint leaves its limits of position and speed, the action ends as preempted, and the next pick-up
-succeeds: of the same goal at once after reach and approach; after close and lift, when the object may have been moved, once
-``open_hand`` and ``retreat`` have brought the hand away and the scene is put back. Prints a Markdown table; the exit status
-is 1 where something was not as asked.
-"""
+"""Cancels pick-ups in simulation, in each of their stages, and sees what the robot does; see `study cancel`."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PoseArray, Vector3Stamped
+from geometry_msgs.msg import PoseArray
 from moveit_msgs.action import Pickup
-from moveit_msgs.msg import Grasp, GripperTranslation, MoveItErrorCodes, PlanningSceneWorld
+from moveit_msgs.msg import MoveItErrorCodes, PlanningSceneWorld
 from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter  # noqa: TID251 - it talks to the nodes
+from rclpy.parameter import Parameter
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Header
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from grasp_pose_net.bringup import Runner
-from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
-from grasp_pose_net.models import robot_srdf, robot_urdf, share_dir
-from grasp_pose_net.nodes.messages.basics import (
-    box_object,
-    duration_seconds,
-    mesh_object,
-    pose_stamped,
-    stamp_seconds,
-    time_message,
-    transform_from_pose,
-    vector_message,
-)
-from grasp_pose_net.nodes.messages.motion import WORLD
+from grasp_pose_net.exceptions import ExecutionError
+from grasp_pose_net.markdown import table
+from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.nodes.messages.basics import duration_seconds, stamp_seconds, transform_from_pose
+from grasp_pose_net.nodes.messages.grasps import grasp_message
+from grasp_pose_net.nodes.messages.scene import object_message
 from grasp_pose_net.nodes.support.demo_client import DemoClient, connected
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.nodes.support.runtime import without_pauses
-from grasp_pose_net.provenance import commit, machine
+from grasp_pose_net.provenance import record
 from grasp_pose_net.robot import RobotModel
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.scene_model import SceneConfig
+from grasp_pose_net.storage import save_json
 from grasp_pose_net.system import NODES, Start
-from grasp_pose_net.world import Array, inverse_transform, make_transform
+from grasp_pose_net.world import WORLD, Array, Grasp, Role, SceneObject, inverse_transform, make_transform
 
 STAGES = ("reach", "approach", "close", "lift")
 STOP_WITHIN_S = 0.3
@@ -156,7 +136,7 @@ class Check:
         self._client, self._rng = client, rng
         self._robot = RobotModel(robot_urdf(), robot_srdf())
         self._joints = Joints(client, self._robot)
-        self._services = {
+        self._services: dict[str, Any] = {
             name: client.create_client(Trigger, f"/executor/{name}") for name in ("open_hand", "retreat")
         }
         self._scene = client.create_publisher(PlanningSceneWorld, "/perception/objects", LATCHED)
@@ -183,7 +163,8 @@ class Check:
         self._put_back()
         T_world_object = self._object_poses[-1]
         self._show(file, T_world_object)
-        self.goal.possible_grasps = [slanted_grasp(self._robot, T_world_object, yaw) for yaw in YAWS_DEG]
+        grasps = [slanted_grasp(self._robot, T_world_object, yaw) for yaw in YAWS_DEG]
+        self.goal.possible_grasps = [grasp_message(grasp, WORLD, Time()) for grasp in grasps]
         result = self._result(self._send()).result
         if result.error_code.val != MoveItErrorCodes.SUCCESS:
             raise ExecutionError(f"the pick-up without a cancel fails: {result.error_code.message}")
@@ -246,13 +227,12 @@ class Check:
         self._client.wait(lambda: self._joints.now >= begin + SETTLE_S, ANSWER_S, "the joints at home")
 
     def _show(self, file: Path, T_world_object: Array) -> None:
-        config, stamp = SceneConfig(), time_message(0.0)
+        config = SceneConfig()
         size = (*config.table_size_m, 0.04)
         T_world_table = make_transform((*config.table_center_m, config.table_height_m - size[2] / 2))
-        objects = [
-            mesh_object(TARGET, load_mesh(file), T_world_object, WORLD, stamp),
-            box_object(TABLE, size, T_world_table, WORLD, stamp),
-        ]
+        target = SceneObject.target(TARGET, T_world_object, load_mesh(file))
+        table = SceneObject.box(TABLE, T_world_table, size, Role.SUPPORT)
+        objects = [object_message(entry, WORLD) for entry in (target, table)]
         self._scene.publish(PlanningSceneWorld(collision_objects=objects))
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
@@ -283,90 +263,67 @@ def slanted_grasp(robot: RobotModel, T_world_object: Array, yaw_deg: float) -> G
     T_world_palm[:3, 3] = in_hand - turn.apply(IN_HAND_M)
     home = robot.named_states["home"]
     T_palm_tip = inverse_transform(robot.link_pose(home, "rh_palm")) @ robot.link_pose(home, robot.tip)
-    grasp = Grasp(id=f"slanted/{yaw_deg}")
-    grasp.grasp_pose = pose_stamped(WORLD, T_world_palm @ T_palm_tip, time_message(0.0))
-    grasp.pre_grasp_posture = posture(robot, BEND_RAD[:1])
-    grasp.grasp_posture = posture(robot, BEND_RAD[1:])
-    grasp.pre_grasp_approach = translation(turn.apply((0.0, -1.0, 0.0)), 0.10)
-    grasp.post_grasp_retreat = translation(np.array([0.0, 0.0, 1.0]), 0.15)
-    return grasp
-
-
-def posture(robot: RobotModel, bends: tuple[float, ...]) -> JointTrajectory:
-    """Fingers bent in their two flexing joints [rad], one point for each bend."""
+    # fingers bent in their two flexing joints
     names = robot.hand.names
-    flexes = np.array([name[-1] in "23" and "TH" not in name and "WR" not in name for name in names])
-    points = [JointTrajectoryPoint(positions=(bend * flexes).tolist()) for bend in bends]
-    return JointTrajectory(joint_names=list(names), points=points)
+    flexes = np.array([name[-1] in "23" and "TH" not in name and "WR" not in name for name in names], float)
+    opened, touch, squeeze = (bend * flexes for bend in BEND_RAD)
+    return Grasp(
+        id=f"slanted/{yaw_deg}",
+        joint_names=names,
+        T_world_tip=T_world_palm @ T_palm_tip,
+        approach=turn.apply((0.0, -1.0, 0.0)),
+        approach_m=(0.10, 0.10),
+        retreat=np.array([0.0, 0.0, 1.0]),
+        retreat_m=(0.15, 0.15),
+        pre_grasp=opened,
+        grasp=touch,
+        squeeze=squeeze,
+    )
 
 
-def translation(direction: Array, distance_m: float) -> GripperTranslation:
-    """A straight motion in the world, all of it."""
-    stamped = Vector3Stamped(header=Header(frame_id=WORLD), vector=vector_message(direction))
-    return GripperTranslation(direction=stamped, desired_distance=distance_m, min_distance=distance_m)
-
-
-def table(trials: list[Trial]) -> str:
+def table_of(trials: list[Trial]) -> str:
     """What came of it, as Markdown."""
-    lines = ["| cancelled in | trials | as asked | arm stops, worst | hand drifts, worst | next succeeds |"]
-    lines.append("|---|---|---|---|---|---|")
+    head = ("cancelled in", "trials", "as asked", "arm stops, worst", "hand drifts, worst", "next succeeds")
+    rows = []
     for stage in dict.fromkeys(trial.stage for trial in trials):
         own = [trial for trial in trials if trial.stage == stage]
-        lines.append(
-            f"| {stage} | {len(own)} | {sum(t.good for t in own)} | {max(t.arm_stop_s for t in own):.2f} s "
-            f"| {max(t.hand_drift_rad for t in own):.3f} rad | {sum(t.next_succeeds for t in own)} |"
-        )
-    return "\n".join(lines)
+        stop, drift = max(t.arm_stop_s for t in own), max(t.hand_drift_rad for t in own)
+        counts = (len(own), sum(t.good for t in own))
+        rows.append((stage, *counts, f"{stop:.2f} s", f"{drift:.3f} rad", sum(t.next_succeeds for t in own)))
+    return "\n".join(table(head, rows))
 
 
-def report(given: argparse.Namespace, check: Check, trials: list[Trial]) -> dict[str, Any]:
-    """All that was seen, and where."""
-    return {
-        "object": given.object.name,
-        "seed": given.seed,
-        "asked": f"{given.times} cancels in each of {', '.join(STAGES)}",
-        "durations_s": check.durations,
-        "trials": [asdict(trial) | {"good": trial.good} for trial in trials],
-        "machine": machine(),
-        "load": os.getloadavg()[1],
-        "commit": commit(),
-    }
+def check_cancels(
+    mesh: Path, times: int, seed: int, logs: Path, out: Path, say: Callable[[str], None]
+) -> bool:
+    """Run the trials and write the report after each of them; whether all was as asked.
 
-
-def main() -> None:
-    """Run the trials and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--times", type=int, default=10, help="cancels in each stage")
-    parser.add_argument("--object", type=Path, default=share_dir() / "models" / "objects" / "ball.ply")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="decides place of the object and moments of the cancels"
-    )
-    parser.add_argument("--logs", type=Path, default=Path("runs") / "cancel")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    given = parser.parse_args()
+    Args:
+        mesh: the object.
+        times: cancels in each stage.
+        seed: decides place of the object and moments of the cancels.
+        logs: folder for what the nodes say.
+        out: JSON file to write.
+        say: takes lines for people.
+    """
     nodes = [node for node in NODES if node.name in ("simulation", "executor")]
-    parameters = {node.name: node.overrides(Start(objects=str(given.object.resolve()))) for node in nodes}
-    parameters["simulation"]["seed"] = given.seed
+    parameters = {node.name: node.overrides(Start(objects=str(mesh.resolve()))) for node in nodes}
+    parameters["simulation"]["seed"] = seed
     trials: list[Trial] = []
     with (
-        Runner(given.logs.resolve(), parameters, nodes) as runner,
+        Runner(logs.resolve(), parameters, nodes) as runner,
         connected(lambda: DemoClient(runner.check)) as client,
     ):
-        check = Check(client, np.random.default_rng(given.seed))
-        check.prepare(given.object)
+        check = Check(client, np.random.default_rng(seed))
+        check.prepare(mesh)
         without_pauses()
-        for number in range(given.times):
+        for number in range(times):
             for stage in STAGES:
                 trials.append(check.trial(stage))
-                print(f"{number + 1} {stage}: {'ok' if trials[-1].good else trials[-1]}", flush=True)
+                say(f"{number + 1} {stage}: {'ok' if trials[-1].good else trials[-1]}")
+                about = {"object": mesh.name, "durations_s": check.durations, "load": os.getloadavg()[1]}
+                rows = [asdict(trial) | {"good": trial.good} for trial in trials]
                 # after each: what ends the run early shall not take its trials along
-                given.out.write_text(json.dumps(report(given, check, trials), indent=1) + "\n")
-    print(table(trials))
-    raise SystemExit(0 if all(trial.good for trial in trials) else 1)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except GraspPoseNetError as error:
-        raise SystemExit(f"error: {error}") from error
+                save_json(out, about | {"trials": rows} | record(seed))
+    say(table_of(trials))
+    return all(trial.good for trial in trials)

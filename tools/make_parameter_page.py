@@ -19,7 +19,7 @@ PARAMETERS = {
 }
 HEAD = """# Parameters
 
-Made by `python scripts/make_parameter_page.py` from what the nodes declare; `ros2 param describe /<node> <parameter>` says the
+Made by `python tools/make_parameter_page.py` from what the nodes declare; `ros2 param describe /<node> <parameter>` says the
 same. All are read when the node starts; those marked *live* may be set while it runs, the others are read-only. The files of
 `config/` hold what differs from the defaults here.
 """

@@ -1,6 +1,6 @@
 """Perceive random tables with one to six objects of the test split, and compare with what stands there.
 
-    python scripts/benchmark_perception.py --meshes OBJECTS --scenes 100 --out docs/perception_report.json
+    grasp-pose-net study perception --meshes OBJECTS --scenes 100 --out docs/results/perception_report.json
 
 Scene i has 1 + i % 6 objects in random stable poses. The cameras, their noise and their calibration errors are those of
 the scan protocol (640 x 480, 0.7 m away, 40 degrees up, evenly around; depth noise after Nguyen et al. 2012; poses wrong by up
@@ -14,30 +14,32 @@ Chamfer distance: the mean distance of 5000 points on each surface to the other 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import open3d as o3d
 import trimesh
+import typer
 from joblib import Parallel, delayed
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from grasp_pose_net.exceptions import ConfigError, PerceptionError
+from grasp_pose_net.markdown import table
 from grasp_pose_net.perception import PerceptionConfig, perceive, warm_up
 from grasp_pose_net.perception.capture import described
-from grasp_pose_net.provenance import commit, machine
+from grasp_pose_net.provenance import record
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, load_mesh, split_of
 from grasp_pose_net.simulation.cameras import CameraConfig
 from grasp_pose_net.simulation.laboratory import mesh_files
 from grasp_pose_net.simulation.tabletop import Tabletop, TabletopConfig, random_tabletop
+from grasp_pose_net.storage import save_json
 from grasp_pose_net.synthesis.sources import object_name
 from grasp_pose_net.world import Array, SceneObject
 
@@ -58,46 +60,34 @@ CURVES = (
 LARGEST_M = 0.29  # of the objects; the workspace holds six of them
 
 
-def main() -> None:
-    """Run what is missing, and write the report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--meshes", type=Path, required=True, help="folder of meshes, a sub-folder for each source"
-    )
-    parser.add_argument("--split", choices=["test", "train", "all"], default="test")
-    parser.add_argument("--scenes", type=int, default=100)
-    parser.add_argument("--views", type=int, nargs="+", default=[4], help="numbers of cameras")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--jobs", type=int, default=1, help="scenes at a time; wall times are only of those with 1"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        help="JSON report; beside it .jsonl, a line for each scene, and .png",
-    )
-    args = parser.parse_args()
-    files = [f for f in mesh_files(str(args.meshes)) if args.split in ("all", split_of(object_name(f)))]
-    lines = args.out.with_suffix(".jsonl")
+def main(
+    meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
+    out: Annotated[
+        Path, typer.Option(help="JSON report; beside it .jsonl, a line for each scene, and .png.")
+    ],
+    split: Annotated[str, typer.Option(help="Objects by name: test, train or all.")] = "test",
+    scenes: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
+    views: Annotated[list[int], typer.Option(help="Numbers of cameras; again for each.")] = [4],
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Scenes at a time; wall times are only of those with 1.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+) -> None:
+    """Measure and write."""
+    files = [f for f in mesh_files(str(meshes)) if split in ("all", split_of(object_name(f)))]
+    lines = out.with_suffix(".jsonl")
     done = {(row["seed"], row["scene"], row["views"]) for row in read_lines(lines)}
-    tasks = {n: [v for v in args.views if (args.seed, n, v) not in done] for n in range(args.scenes)}
-    scenes = Parallel(args.jobs, return_as="generator_unordered")(
-        delayed(measured)(files, args.seed, number, counts) for number, counts in tasks.items() if counts
+    tasks = {n: [v for v in views if (seed, n, v) not in done] for n in range(scenes)}
+    made = Parallel(jobs, return_as="generator_unordered")(
+        delayed(measured)(files, seed, number, counts) for number, counts in tasks.items() if counts
     )
-    for rows in tqdm(scenes, total=sum(map(bool, tasks.values())), unit="scene"):
+    for rows in tqdm(made, total=sum(map(bool, tasks.values())), unit="scene"):
         with lines.open("a") as file:
-            file.writelines(json.dumps(row | {"jobs": args.jobs}) + "\n" for row in rows)
-    report = summary(read_lines(lines)) | {
-        "objects": f"{len(files)} of the {args.split} split",
-        "machine": machine(),
-        "commit": commit(),
-    }
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
-    draw_curve(report, args.out.with_suffix(".png"))
-    print_table(report)
+            file.writelines(json.dumps(row | {"jobs": jobs}) + "\n" for row in rows)
+    report = summary(read_lines(lines)) | {"objects": f"{len(files)} of the {split} split"} | record(seed)
+    save_json(out, report)
+    draw_curve(report, out.with_suffix(".png"))
+    typer.echo(table_of(report))
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -183,7 +173,9 @@ def compared(
 def owner(points: Array, meshes: Sequence[trimesh.Trimesh]) -> int | None:
     """Which of the true objects one that was perceived by points (N, 3) [m] is, None for none."""
     some = points[:: max(1, len(points) // OWNER_POINTS)].astype(np.float32)
-    away = np.stack([ray_scene(mesh).compute_distance(o3d.core.Tensor(some)).numpy() for mesh in meshes])
+    away = np.stack(
+        [ray_scene(mesh).compute_distance(o3d.core.Tensor.from_numpy(some)).numpy() for mesh in meshes]
+    )
     best = int(np.bincount(away.argmin(0)).argmax())
     return best if (away[best] < OWN_M).mean() > OWN_RATIO else None
 
@@ -203,7 +195,10 @@ def iou(true: trimesh.Trimesh, other: trimesh.Trimesh) -> float:
 def inside(mesh: trimesh.Trimesh, points: Array) -> np.ndarray:
     """Which points (N, 3) lie inside a mesh."""
     return (
-        ray_scene(mesh).compute_occupancy(o3d.core.Tensor(points.astype(np.float32)), nsamples=3).numpy() > 0
+        ray_scene(mesh)
+        .compute_occupancy(o3d.core.Tensor.from_numpy(points.astype(np.float32)), nsamples=3)
+        .numpy()
+        > 0
     )
 
 
@@ -212,7 +207,9 @@ def chamfer(a: trimesh.Trimesh, b: trimesh.Trimesh, rng: np.random.Generator) ->
     means = []
     for one, other in ((a, b), (b, a)):
         points = np.asarray(trimesh.sample.sample_surface(one, SURFACE_POINTS, seed=rng)[0], np.float32)
-        means.append(float(ray_scene(other).compute_distance(o3d.core.Tensor(points)).numpy().mean()))
+        means.append(
+            float(ray_scene(other).compute_distance(o3d.core.Tensor.from_numpy(points)).numpy().mean())
+        )
     return sum(means) / 2
 
 
@@ -220,7 +217,7 @@ def ray_scene(mesh: trimesh.Trimesh) -> o3d.t.geometry.RaycastingScene:
     """A mesh for questions of distance and inside."""
     scene = o3d.t.geometry.RaycastingScene()
     vertices, faces = np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces, np.uint32)
-    scene.add_triangles(o3d.core.Tensor(vertices), o3d.core.Tensor(faces))
+    scene.add_triangles(o3d.core.Tensor.from_numpy(vertices), o3d.core.Tensor.from_numpy(faces))
     return scene
 
 
@@ -286,19 +283,19 @@ def draw_curve(report: dict[str, Any], file: Path) -> None:
     figure.savefig(file, dpi=90)
 
 
-def print_table(report: dict[str, Any]) -> None:
+def table_of(report: dict[str, Any]) -> str:
     """The figures as Markdown."""
-    print("| views | scenes | all found | no false | Chamfer | IoU mean / p5 | centre p95 |")
-    print("|---|---|---|---|---|---|---|")
-    for count, row in report["views"].items():
-        print(
-            f"| {count} | {row['scenes']} | {row['scenes_all_found']:.1%} | {row['scenes_without_false']:.1%} "
-            f"| {1e3 * row['chamfer_mean_m']:.2f} mm | {row['iou_mean']:.3f} / {row['iou_p5']:.3f} "
-            f"| {1e3 * row['centre_p95_m']:.1f} mm |"
+    head = ("views", "scenes", "all found", "no false", "Chamfer", "IoU mean / p5", "centre p95")
+    rows = [
+        (
+            count,
+            row["scenes"],
+            f"{row['scenes_all_found']:.1%}",
+            f"{row['scenes_without_false']:.1%}",
+            f"{1e3 * row['chamfer_mean_m']:.2f} mm",
+            f"{row['iou_mean']:.3f} / {row['iou_p5']:.3f}",
+            f"{1e3 * row['centre_p95_m']:.1f} mm",
         )
-
-
-if __name__ == "__main__":
-    import benchmark_perception  # by its name, under which worker processes find it
-
-    benchmark_perception.main()
+        for count, row in report["views"].items()
+    ]
+    return "\n".join(table(head, rows))

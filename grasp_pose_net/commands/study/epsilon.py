@@ -1,6 +1,6 @@
 """Measure ε: error and time against qhull's whole hull, on random contacts of the objects in models/objects.
 
-    python scripts/benchmark_epsilon.py --out docs/epsilon_benchmark.json
+    grasp-pose-net study epsilon --out docs/results/epsilon_benchmark.json
 
 With --dataset and --meshes also on the stored grasps of a dataset, whose meshes are not in this repository.
 Times are those of one core (process time, one thread).
@@ -8,54 +8,53 @@ Times are those of one core (process time, one thread).
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from pathlib import Path
+from typing import Annotated
 
 import numba
 import numpy as np
 import torch
 import trimesh
+import typer
 from scipy.spatial import ConvexHull, QhullError
 from scipy.stats import spearmanr
 
 from grasp_pose_net.hand import Hand, Kinematics
+from grasp_pose_net.markdown import table
+from grasp_pose_net.models import share_dir
+from grasp_pose_net.provenance import record
 from grasp_pose_net.quality import cone_wrenches, contacts
 from grasp_pose_net.quality.ball import FLAT, largest_balls
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
+from grasp_pose_net.storage import save_json
 from grasp_pose_net.synthesis import load_dataset
 
-OBJECTS = Path(__file__).parents[1] / "models" / "objects"
+HEAD = ("grasps", "number", "contacts", "ms", "per s and core", "qhull ms", "relative error", "Spearman")
 COUNTS = (8, 12, 20, 30, 40)
 OURS_AT = 200  # grasps a contact count is timed on
 
 
-def main() -> None:
-    """Print a Markdown table of every measurement, and write them as JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--grasps", type=int, default=2000, help="random grasps with 4 to 12 contacts")
-    parser.add_argument(
-        "--dataset", type=Path, help="stored grasps, as `grasp-pose-net synthesize` makes them"
-    )
-    parser.add_argument("--meshes", type=Path, help="folder with the meshes of the dataset")
-    parser.add_argument("--stored", type=int, default=200, help="stored grasps compared with qhull")
-    parser.add_argument("--out", type=Path, help="write the figures here")
-    args = parser.parse_args()
+def main(
+    out: Annotated[Path | None, typer.Option(help="Write the figures here.")] = None,
+    grasps: Annotated[int, typer.Option(min=1, help="Random grasps with 4 to 12 contacts.")] = 2000,
+    dataset: Annotated[Path | None, typer.Option(help="Stored grasps, as `synthesize` makes them.")] = None,
+    meshes: Annotated[Path | None, typer.Option(help="Folder with the meshes of the dataset.")] = None,
+    stored: Annotated[int, typer.Option(min=1, help="Stored grasps compared with qhull.")] = 200,
+) -> None:
+    """Measure and write."""
     numba.set_num_threads(1)
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    random = [surface_grasp(int(count), rng) for count in rng.integers(4, 13, args.grasps)]
+    random = [surface_grasp(int(count), rng) for count in rng.integers(4, 13, grasps)]
     largest_balls(random[0], np.array([0, len(random[0])]))  # compiled before it is timed
     rows = {f"random, {count} contacts": timed(count, rng) for count in COUNTS}
-    rows["random, 4 to 12 contacts"] = compared(random, args.grasps)
-    if args.dataset:
-        rows["stored grasps"] = compared(stored_grasps(args.dataset, args.meshes, rng), args.stored)
-    print_table(rows)
-    if args.out:
-        args.out.write_text(json.dumps(rows, indent=2) + "\n")
+    rows["random, 4 to 12 contacts"] = compared(random, grasps)
+    if dataset and meshes:
+        rows["stored grasps"] = compared(stored_grasps(dataset, meshes, rng), stored)
+    typer.echo("\n".join(table(HEAD, [_row(name, row) for name, row in rows.items()])))
+    if out:
+        save_json(out, record(0) | {"grasps": rows})
 
 
 def timed(count: int, rng: np.random.Generator) -> dict[str, float]:
@@ -65,11 +64,11 @@ def timed(count: int, rng: np.random.Generator) -> dict[str, float]:
 
 def surface_grasp(count: int, rng: np.random.Generator) -> np.ndarray:
     """Wrenches (8 count, 6) of random contacts on a random object."""
-    path = rng.choice(sorted(OBJECTS.glob("*.ply")))
-    mesh = trimesh.load(path, force="mesh")
+    path = rng.choice(sorted((share_dir() / "models" / "objects").glob("*.ply")))
+    mesh = load_mesh(path)
     points, faces = trimesh.sample.sample_surface(mesh, count, seed=rng)
-    size = np.linalg.norm(mesh.vertices - mesh.center_mass, axis=1).max()
-    return cone_wrenches(points - mesh.center_mass, -mesh.face_normals[faces], size)
+    size = np.linalg.norm(mesh.vertices, axis=1).max()
+    return cone_wrenches(points, -mesh.face_normals[faces], size)
 
 
 def stored_grasps(dataset: Path, meshes: Path, rng: np.random.Generator) -> list[np.ndarray]:
@@ -137,17 +136,15 @@ def qhull_radius(wrenches: np.ndarray) -> float:
         return float("nan")
 
 
-def print_table(rows: dict[str, dict[str, float]]) -> None:
-    """One line for each measurement."""
-    print("| grasps | number | contacts | ms | per s and core | qhull ms | relative error | Spearman |")
-    print("|---|---|---|---|---|---|---|---|")
-    for name, row in rows.items():
-        print(
-            f"| {name} | {row['grasps']} | {row['contacts_mean']:.1f} | {row['ms_per_grasp']:.2f} "
-            f"| {row['grasps_per_second_and_core']:.0f} | {row['qhull_ms']:.0f} "
-            f"| {row['largest_relative_error']:.1e} | {row['spearman']:.6f} |"
-        )
-
-
-if __name__ == "__main__":
-    main()
+def _row(name: str, row: dict[str, float]) -> tuple[object, ...]:
+    """One line of the table."""
+    return (
+        name,
+        row["grasps"],
+        f"{row['contacts_mean']:.1f}",
+        f"{row['ms_per_grasp']:.2f}",
+        f"{row['grasps_per_second_and_core']:.0f}",
+        f"{row['qhull_ms']:.0f}",
+        f"{row['largest_relative_error']:.1e}",
+        f"{row['spearman']:.6f}",
+    )

@@ -1,18 +1,19 @@
 """Make a page of pictures of a dataset: a random grasp of random objects, or the objects with the fewest grasps.
 
-Example: python scripts/make_grasp_pictures.py models/datasets/shadow.npz --meshes objects --out docs/grasps.png
+Example: grasp-pose-net study pictures models/datasets/shadow.npz --meshes objects --out docs/results/grasps.png
 """
 
 from __future__ import annotations
 
-import argparse
 import textwrap
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
 import numpy as np
 import torch
 import trimesh
+import typer
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
@@ -31,29 +32,27 @@ VISIBLE_M = 0.5  # height of what the camera shows at the object
 COLOURS = 256  # a palette keeps a page well below 1.5 MB
 
 
-def main() -> None:
-    """Choose objects, draw them, and put the pictures on one page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--meshes", type=Path, required=True, help="folder that the dataset was made from")
-    parser.add_argument("--out", type=Path, required=True, help="PNG to write")
-    parser.add_argument("--count", type=int, default=30, help="objects on the page")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of objects and grasps")
-    parser.add_argument("--worst", action="store_true", help="objects with the fewest grasps, and why")
-    given = parser.parse_args()
-    data, rng = load_dataset(given.dataset), np.random.default_rng(given.seed)
-    files = {object_name(file): file for file in find_meshes(given.meshes)}
+def main(
+    dataset: Annotated[Path, typer.Argument(help="Dataset file of `synthesize`.")],
+    meshes: Annotated[Path, typer.Option(help="Folder that the dataset was made from.")],
+    out: Annotated[Path, typer.Option(help="PNG to write.")],
+    count: Annotated[int, typer.Option(min=1, help="Objects on the page.")] = 30,
+    worst: Annotated[bool, typer.Option("--worst", help="Objects with the fewest grasps, and why.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+) -> None:
+    """Measure and write."""
+    data, rng = load_dataset(dataset), np.random.default_rng(seed)
+    files = {object_name(file): file for file in find_meshes(meshes)}
     hand = Hand.load(data.hand)
     tiles = []
-    for number in chosen(data, given.count, given.worst, rng):
+    for number in chosen(data, count, worst, rng):
         mesh = load_mesh(files[str(data.objects[number])])
         own = np.flatnonzero(data.object_index == number)
         grasp = int(rng.choice(own)) if len(own) else None
-        picture = drawn(hand, mesh, data, grasp, rng)
-        tiles.append((picture, caption(data, number, grasp, given.worst)))
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    page(tiles).quantize(COLOURS).save(given.out, optimize=True)
-    print(f"wrote {given.out}: {len(tiles)} objects, {given.out.stat().st_size / 1e6:.2f} MB")
+        tiles.append((drawn(hand, mesh, data, grasp, rng), caption(data, number, grasp, worst)))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    page(tiles).quantize(COLOURS).save(out, optimize=True)
+    typer.echo(f"wrote {out}: {len(tiles)} objects, {out.stat().st_size / 1e6:.2f} MB")
 
 
 def chosen(data: GraspDataset, count: int, worst: bool, rng: np.random.Generator) -> list[int]:
@@ -120,7 +119,3 @@ def page(tiles: list[tuple[Image.Image, list[str]]]) -> Image.Image:
         for row, line in enumerate(text):
             pen.text((left + 6, top + PICTURE_PX[1] + 3 + row * LINE_PX), line, "black", font)
     return sheet
-
-
-if __name__ == "__main__":
-    main()

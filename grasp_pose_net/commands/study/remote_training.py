@@ -1,9 +1,9 @@
 """Train on a GPU machine that has neither the meshes nor the network: one compressed file goes there, weights come back.
 
-    python scripts/train_on_gpu.py prepare --dataset shadow.npz --meshes objects --out prepared.npz
-    PYTHONPATH=. python scripts/train_on_gpu.py train --data prepared.npz --network paper --out runs/paper
-    PYTHONPATH=. python scripts/train_on_gpu.py shrink --weights runs/paper/best.safetensors --out low_rank.safetensors
-    PYTHONPATH=. python scripts/train_on_gpu.py train --data prepared.npz --network paper --start low_rank.safetensors \
+    grasp-pose-net study remote-training prepare --dataset shadow.npz --meshes objects --out prepared.npz
+    grasp-pose-net study remote-training train --data prepared.npz --network paper --out runs/paper
+    grasp-pose-net study remote-training shrink --weights runs/paper/best.safetensors --out low_rank.safetensors
+    grasp-pose-net study remote-training train --data prepared.npz --network paper --start low_rank.safetensors \
         --steps 3000 --out runs/paper_low_rank
 
 The file holds training and validation objects only, some 50 kB each with 100 grasps: 24 MB for 473. All of it lies on the GPU,
@@ -24,7 +24,6 @@ from typing import Annotated
 import torch
 import typer
 
-from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network, network_header, save_network
 from grasp_pose_net.provenance import commit
@@ -120,11 +119,3 @@ def shrink(
     notes = {name: value for name, value in header.items() if name not in of_network}
     save_network(out, small, hand, **notes, rank=rank)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
-
-
-if __name__ == "__main__":
-    try:
-        app()
-    except GraspPoseNetError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)

@@ -5,30 +5,29 @@ alike on a busy machine. Fields are part of the time; convex pieces, which are m
 Before, a few candidates drawn evenly from those that pass the filter are tried too: the planner itself tries
 the best ones first, and the success of its trials would flatter the filter. `--grasps 0` does only that.
 
-    python scripts/benchmark_synthesis.py --meshes objects --objects 20 --json synthesis.json
-    python scripts/benchmark_synthesis.py --meshes objects --split test --objects 60 --methods gradient --grasps 0
+    grasp-pose-net study synthesis --meshes objects --objects 20 --json synthesis.json
+    grasp-pose-net study synthesis --meshes objects --split test --objects 60 --methods gradient --grasps 0
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import platform
 import time
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = "1"
-
+import numba
 import numpy as np
 import torch
+import typer
 
 from grasp_pose_net.hand import Hand
+from grasp_pose_net.provenance import record
 from grasp_pose_net.quality import epsilon_of
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh, split_of
 from grasp_pose_net.simulation.force_trial import ForceTrial, ForceValidator
+from grasp_pose_net.storage import save_json
 from grasp_pose_net.synthesis import (
     Annealing,
     Grasps,
@@ -47,60 +46,86 @@ METHODS = ("gradient", "annealing")
 AS_PUBLISHED = Annealing(degree_m=1000.0)
 
 
-def main() -> None:
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is compared."""
+
+    methods: tuple[str, ...]
+    grasps: int
+    candidates: int
+    sample: int
+    published: bool
+    weak: bool
+    seed: int
+
+
+def main(
+    meshes: Annotated[Path, typer.Option(help="Folder with <source>/<name>.obj.")],
+    sources: Annotated[str, typer.Option(help="Only these sub-folders, such as bigbird,kit.")] = "",
+    split: Annotated[str, typer.Option(help="Objects by name: test, train or all.")] = "all",
+    objects: Annotated[int, typer.Option(min=1, help="How many, chosen at random.")] = 20,
+    methods: Annotated[str, typer.Option(help="Of gradient,annealing.")] = ",".join(METHODS),
+    grasps: Annotated[int, typer.Option(min=0, help="Wanted for each object; 0 = sample only.")] = 30,
+    candidates: Annotated[int, typer.Option(min=1, help="At most, for each object and method.")] = 600,
+    sample: Annotated[int, typer.Option(min=0, help="Candidates tried without choosing the best.")] = 8,
+    published: Annotated[
+        bool, typer.Option("--published", help="Anneal at GraspIt!'s own temperature.")
+    ] = False,
+    weak: Annotated[
+        bool, typer.Option("--weak", help="Count held grasps below the filter's epsilon, too.")
+    ] = False,
+    hand: Annotated[str, typer.Option(help="Hand in models/hands/, or a path to a hand.yaml.")] = "shadow",
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Report.")] = None,
+) -> None:
     """Plan, print one line per object and method, write the report."""
-    options = _options()
+    options = Options(
+        methods=tuple(methods.split(",")), grasps=grasps, candidates=candidates, sample=sample,
+        published=published, weak=weak, seed=seed,
+    )  # fmt: skip
+    numba.set_num_threads(1)
     torch.set_num_threads(1)
-    hand = Hand.load(options.hand)
-    files = find_meshes(options.meshes, options.sources)
-    files = [f for f in files if options.split in ("all", split_of(object_name(f)))]
-    files = [files[i] for i in np.random.default_rng(options.seed).permutation(len(files))[: options.objects]]
+    loaded = Hand.load(hand)
+    files = find_meshes(meshes, [one for one in sources.split(",") if one])
+    files = [f for f in files if split in ("all", split_of(object_name(f)))]
+    files = [files[i] for i in np.random.default_rng(seed).permutation(len(files))[:objects]]
     rows: list[dict[str, Any]] = []
     for number, file in enumerate(files):
         mesh = load_mesh(file)
-        ForceTrial(hand, mesh)  # convex pieces come from the cache from here on
+        ForceTrial(loaded, mesh)  # convex pieces come from the cache from here on
         if number == 0:
             for method in options.methods:  # compiles the kernels
                 synthesize(
-                    hand, mesh, 1, np.random.default_rng(0), Synthesis(method=method, max_candidates=4)
+                    loaded,
+                    mesh,
+                    1,
+                    np.random.default_rng(0),
+                    Synthesis(
+                        method=method,  # type: ignore[arg-type]
+                        max_candidates=4,
+                    ),
                 )
         for method in options.methods:
-            row = {"object": object_name(file), "method": method, **_plan(hand, mesh, method, options)}
+            row = {"object": object_name(file), "method": method, **_plan(loaded, mesh, method, options)}
             rows.append(row)
-            print(json.dumps(row), flush=True)
+            typer.echo(json.dumps(row))
     report = _report(rows, options)
-    print(json.dumps(report["methods"], indent=1))
+    typer.echo(json.dumps(report["methods"], indent=1))
     if report["ratio"]:
-        print(f"rate of gradient / rate of annealing: {report['ratio']:.1f}")
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
-        print(f"report: {options.json}")
+        typer.echo(f"rate of gradient / rate of annealing: {report['ratio']:.1f}")
+    if json_file:
+        save_json(json_file, report)
+        typer.echo(f"report: {json_file}")
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--meshes", type=Path, required=True, help="folder with <source>/<name>.obj")
-    parser.add_argument("--sources", nargs="*", default=(), help="only these sub-folders")
-    parser.add_argument("--split", choices=("train", "test", "all"), default="all")
-    parser.add_argument("--objects", type=int, default=20, help="how many, chosen at random")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
-    parser.add_argument("--grasps", type=int, default=30, help="wanted for each object; 0 = sample only")
-    parser.add_argument("--candidates", type=int, default=600, help="at most, for each object and method")
-    parser.add_argument("--sample", type=int, default=8, help="candidates tried without choosing the best")
-    parser.add_argument("--published", action="store_true", help="anneal at GraspIt!'s own temperature")
-    parser.add_argument(
-        "--weak", action="store_true", help="count held grasps below the filter's epsilon, too"
-    )
-    parser.add_argument("--hand", default="shadow")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="report")
-    return parser.parse_args()
-
-
-def _plan(hand: Hand, mesh: Any, method: str, options: argparse.Namespace) -> dict[str, Any]:
+def _plan(hand: Hand, mesh: Any, method: str, options: Options) -> dict[str, Any]:
     """Figures of one object and method."""
     annealing = AS_PUBLISHED if options.published else Annealing()
-    config = Synthesis(method=method, max_candidates=options.candidates, annealing=annealing)
+    config = Synthesis(
+        method=method,  # type: ignore[arg-type]
+        max_candidates=options.candidates,
+        annealing=annealing,
+    )
     if not options.weak:
         config = replace(config, weak_epsilon=config.least_epsilon)
     validate, field = ForceValidator(), SignedDistanceField.from_mesh(mesh)
@@ -144,13 +169,14 @@ def _nearest(found: Grasps) -> float:
     return float(np.median(apart.min(1)))
 
 
-def _report(rows: list[dict[str, Any]], options: argparse.Namespace) -> dict[str, Any]:
+def _report(rows: list[dict[str, Any]], options: Options) -> dict[str, Any]:
     methods = {name: _summary([row for row in rows if row["method"] == name]) for name in options.methods}
     rate = {name: summary["grasps_per_cpu_second"] for name, summary in methods.items()}
     both = all(rate.get(name) for name in METHODS)
     return {
-        "settings": {name: str(value) for name, value in vars(options).items()},
-        "machine": {"cpu": platform.machine(), "cores": os.cpu_count(), "threads_used": 1},
+        "settings": asdict(options),
+        "threads_used": 1,
+        **record(options.seed),
         "methods": methods,
         "ratio": rate["gradient"] / rate["annealing"] if both else None,
         "objects": rows,
@@ -200,7 +226,3 @@ def _share(part: float, whole: float) -> dict[str, float]:
 
 def _p95(values: np.ndarray) -> float:
     return float(np.percentile(values, 95)) if len(values) else 0.0
-
-
-if __name__ == "__main__":
-    main()

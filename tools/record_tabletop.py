@@ -1,6 +1,6 @@
 """Record one simulated scene as a rosbag2 folder (MCAP): depth images and camera infos of four cameras, and TF.
 
-    python scripts/record_tabletop.py --out test/data/tabletop
+    python tools/record_tabletop.py --out test/data/tabletop
 
 Three cameras stand still (/tf_static); the first one moves (/tf): its pose at the stamp of its view lies between two messages.
 `ros2 bag play test/data/tabletop --clock` plays it to the perception node with `use_sim_time:=true`.

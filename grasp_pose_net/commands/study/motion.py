@@ -1,6 +1,6 @@
 """Plan the arm's way to random pre-grasps around the table, with a post in the way, and check every motion.
 
-    python scripts/benchmark_motion.py --out docs/motion_report.json
+    grasp-pose-net study motion --out docs/results/motion_report.json
 
 Prints a Markdown table. A goal is a pose of the palm at which the arm has a configuration free of collisions; nothing else
 is asked of it. Each is planned twice: from the home posture, and from the goal before it. A motion has a fault when one
@@ -12,16 +12,16 @@ Two times are given: of the wall, and of the process (one thread). They differ w
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.execution import (
@@ -32,13 +32,25 @@ from grasp_pose_net.execution import (
     check_limits,
     moveit_parameters,
 )
+from grasp_pose_net.markdown import table
 from grasp_pose_net.models import robot_srdf, robot_urdf
-from grasp_pose_net.provenance import commit, machine
+from grasp_pose_net.provenance import record
 from grasp_pose_net.robot import CollisionChecker, MotionConfig, PlanningFailed, RobotModel, scene_checker
+from grasp_pose_net.storage import save_json
 from grasp_pose_net.world import Array, Scene, SceneObject, Trajectory, inverse_transform, make_transform
 
 BETWEEN = 10  # checked configurations from one sample to the next
 PALM = "rh_palm"
+HEAD = (
+    "start",
+    "goals",
+    "planned",
+    "faults",
+    "grazes",
+    "wall p50 / p95 / max",
+    "process p50 / p95 / max",
+    "motion p50",
+)
 # The palm's place relative to the middle of the table top [m], and how far it may look up from straight down.
 LOW_M, HIGH_M = (-0.25, -0.30, 0.10), (0.25, 0.30, 0.35)
 TILT_RAD = np.deg2rad(100.0)
@@ -57,37 +69,29 @@ class Attempt:
     motion_s: float
 
 
-def main() -> None:
-    """Print the table, and write the figures as JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--goals", type=int, default=100)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="each gives that many goals")
-    parser.add_argument("--planner", choices=["ompl", "moveit"], default="ompl")
-    parser.add_argument("--out", type=Path, help="write the figures here")
-    args = parser.parse_args()
+def main(
+    goals: Annotated[int, typer.Option(min=1, help="Of each seed.")] = 100,
+    seeds: Annotated[
+        list[int], typer.Option("--seed", help="Again for each; each gives that many goals.")
+    ] = [0, 1, 2],
+    planner: Annotated[str, typer.Option(help="ompl or moveit.")] = "ompl",
+    out: Annotated[Path | None, typer.Option(help="Write the figures here.")] = None,
+) -> None:
+    """Measure and write."""
     robot = RobotModel(robot_urdf(), robot_srdf())
     robot.chain.warm_up()
     config = MotionConfig()
-    planner = {"ompl": OmplPlanner, "moveit": start_moveit}[args.planner](robot, config)
-    report = {
-        "planner": args.planner,
-        "seeds": args.seeds,
-        "config": asdict(config),
-        "starts": benchmark(robot, config, planner, args.goals, args.seeds),
-        "machine": machine(),
-        "load": os.getloadavg()[0],
-        "commit": commit(),
-    }
-    print_table(report)
-    if args.out:
-        args.out.write_text(json.dumps(report, indent=2) + "\n")
+    planning: MotionPlanner = {"ompl": OmplPlanner, "moveit": start_moveit}[planner](robot, config)
+    starts = benchmark(robot, config, planning, goals, seeds)
+    report = {"planner": planner, "seeds": seeds, "config": asdict(config), "starts": starts}
+    typer.echo(table_of(report))
+    if out:
+        save_json(out, report | record() | {"load": os.getloadavg()[0]})
 
 
 def start_moveit(robot: RobotModel, config: MotionConfig) -> MotionPlanner:
     """MoveIt's planner, in this process."""
-    from grasp_pose_net.nodes import moveit_messages
+    from grasp_pose_net.nodes.messages import moveit as moveit_messages
 
     parameters = moveit_parameters("ur10_shadow", robot_urdf(), robot_srdf(), robot, config)
     return MoveItPlanner(robot, config, MoveItSession(robot, config, parameters, moveit_messages))
@@ -230,23 +234,15 @@ def summary(attempts: list[Attempt]) -> dict:
     }
 
 
-def print_table(report: dict) -> None:
+def table_of(report: dict) -> str:
     """The figures as Markdown."""
-    print(
-        "| start | goals | planned | faults | grazes | wall p50 / p95 / max | process p50 / p95 / max "
-        "| motion p50 |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    rows = []
     for name, row in report["starts"].items():
         wall, process = (
-            " / ".join(f"{row[f'{clock}_{key}']:.3f}" for key in ("p50", "p95", "max"))
+            " / ".join(f"{row[f'{clock}_{key}']:.3f}" for key in ("p50", "p95", "max")) + " s"
             for clock in ("wall_s", "process_s")
         )
-        print(
-            f"| {name} | {row['goals']} | {row['planned']:.0%} | {row['with_a_fault']} | {row['with_a_graze']} "
-            f"| {wall} s | {process} s | {row['motion_s_p50'] or 0:.2f} s |"
-        )
-
-
-if __name__ == "__main__":
-    main()
+        motion = f"{row['motion_s_p50'] or 0:.2f} s"
+        counts = (row["goals"], f"{row['planned']:.0%}", row["with_a_fault"], row["with_a_graze"])
+        rows.append((name, *counts, wall, process, motion))
+    return "\n".join(table(HEAD, rows))

@@ -1,0 +1,1 @@
+"""Studies: one module each, loaded when it is asked for; its text is its help."""
