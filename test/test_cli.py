@@ -54,6 +54,16 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
     assert "nobody" in done.stderr and "shadow" in done.stderr
 
 
+def test_settings_are_refused_in_the_words_of_their_dataclass(tmp_path: Path) -> None:
+    done = run("plan", str(OBJECTS / "can.ply"), "--rotations", "500")
+    assert (done.returncode, done.stderr) == (1, "error: rotations: 500 is out of range; valid: 1 to 128\n")
+    config = tmp_path / "c.yaml"
+    config.write_text("voxel_m: 5.0")
+    done = run("perceive", "view.pcd", "--config", str(config))
+    text = f"error: {config}: voxel_m: 5.0 is out of range; valid: 0.0005 to 0.02\n"
+    assert (done.returncode, done.stderr) == (1, text)
+
+
 @pytest.mark.parametrize("command", ["demo", "plan", "hand", "perceive", "synthesize", "train", "benchmark"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = run(command, "--help")

@@ -6,6 +6,7 @@ import importlib
 from dataclasses import MISSING
 from pathlib import Path
 
+from grasp_pose_net.config import range_text
 from grasp_pose_net.nodes.support.parameters import ParameterSpec, specs
 
 PAGE = Path(__file__).parent.parent / "docs" / "parameters.md"
@@ -50,7 +51,7 @@ def row(spec: ParameterSpec) -> str:
     default = "*must be given*" if spec.default is MISSING else f"`{value_text(spec.default)}`"
     valid = ", ".join(f"`{choice}`" for choice in spec.choices)
     if spec.range:
-        valid = " to ".join(str(end) if isinstance(end, int) else f"{end:g}" for end in spec.range)
+        valid = range_text(spec.range)
     doc = spec.doc + (" (*live*)" if spec.live else "")
     return f"| `{spec.name}` | {kind} | {default} | {valid} | {doc} |\n"
 

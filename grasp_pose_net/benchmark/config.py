@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
-from grasp_pose_net.config import from_mapping, read_yaml
+from grasp_pose_net.config import Settings, from_mapping, read_yaml, setting
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.execution import PickupConfig
 from grasp_pose_net.perception import PerceptionConfig
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class BenchmarkConfig:
+class BenchmarkConfig(Settings):
     """All that entries depend on besides the meshes.
 
     Attributes:
@@ -37,9 +37,9 @@ class BenchmarkConfig:
         forces: figures of the force trial.
     """
 
-    stages: tuple[str, ...] = STAGES
-    episodes: int = 1
-    seed: int = 0
+    stages: tuple[str, ...] = field(default=STAGES, metadata={"choices": STAGES})
+    episodes: int = setting(1, 1)
+    seed: int = setting(0, 0, 2**31 - 1)
     hand: str = "shadow"
     robot: str = "ur10_shadow"
     grasps: PlannerConfig = field(default_factory=PlannerConfig)
@@ -54,15 +54,14 @@ class BenchmarkConfig:
         """Check what belongs together.
 
         Raises:
-            ConfigError: a stage is unknown or lacks another, or a number is not possible.
+            ConfigError: naming the entry, its value and what is valid.
         """
-        if unknown := [stage for stage in self.stages if stage not in STAGES]:
-            raise ConfigError(f"stages: no stage {unknown[0]!r}; there are: {', '.join(STAGES)}")
+        super().__post_init__()
         for stage in self.stages:
             if missing := [need for need in NEEDS.get(stage, ()) if need not in self.stages]:
                 raise ConfigError(f"stages: {stage} needs {missing[0]}; ask for --stages {missing[0]},…")
-        if not self.stages or self.episodes < 1:
-            raise ConfigError("expected at least one stage and one episode")
+        if not self.stages:
+            raise ConfigError("stages: expected at least one")
         if LIFT in self.stages and not self.robot:
             raise ConfigError(
                 f"stages: lift needs an arm, and none carries hand {self.hand!r}; leave lift out"

@@ -23,7 +23,7 @@ def benchmark(
     stages: Annotated[
         str, typer.Option(help="Of scan,plan,force,lift. Without scan, plans on the meshes themselves.")
     ] = "scan,plan,force,lift",
-    episodes: Annotated[int, typer.Option(min=1, help="Trials of each object.")] = 1,
+    episodes: Annotated[int, typer.Option(help="Trials of each object.")] = 1,
     hand: HandName = "shadow",
     arm: Annotated[
         bool, typer.Option(help="Offer only what the arm that carries the hand can reach.")
@@ -31,7 +31,7 @@ def benchmark(
     network: Network = "",
     rotations: Annotated[
         int | None,
-        typer.Option(min=1, help="Rotations shown to the network; as config/inference.yaml without."),
+        typer.Option(help="Rotations shown to the network; as config/inference.yaml without."),
     ] = None,
     objective: Objective = "closing",
     jobs: Annotated[

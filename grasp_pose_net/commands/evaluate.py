@@ -19,10 +19,10 @@ def evaluate(
     ],
     out: Annotated[Path, typer.Option(help="Folder for evaluation.md, .json, .png and cards.")],
     rotations: Annotated[
-        int, typer.Option(min=1, help="Grids of each object; of fewer than the paper's 27, a random choice.")
+        int, typer.Option(help="Grids of each object; of fewer than the paper's 27, a random choice.")
     ] = 28,
     refined: Annotated[
-        int, typer.Option(min=0, help="Objects of each side, a fair sample, whose grasps are refined.")
+        int, typer.Option(help="Objects of each side, a fair sample, whose grasps are refined.")
     ] = 100,
     licences: Annotated[
         Path | None,

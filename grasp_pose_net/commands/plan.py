@@ -14,7 +14,7 @@ def plan(
     meshes: Annotated[list[Path], typer.Argument(help="Meshes in metres: OBJ, PLY, STL, OFF.")],
     hand: HandName = "shadow",
     network: Network = "",
-    rotations: Annotated[int, typer.Option(min=1, help="Candidates: rotations shown to the network.")] = 28,
+    rotations: Annotated[int, typer.Option(help="Candidates: rotations shown to the network.")] = 28,
     objective: Objective = "closing",
     image: Annotated[
         Path | None, typer.Option(help="PNG of the best grasp (with several meshes: NAME-<mesh>).")
@@ -28,12 +28,11 @@ def plan(
     Without a network: grasp-pose-net plan models/objects/mug.ply --hand barrett --network sampled
     """
     from grasp_pose_net.commands.plan_meshes import plan_report
-    from grasp_pose_net.config import from_mapping
     from grasp_pose_net.planning import PlannerConfig
     from grasp_pose_net.refinement import ObjectiveConfig
 
     config = PlannerConfig(network=network, rotations=rotations, seed=seed)
-    descent = from_mapping({"objective": objective}, ObjectiveConfig, where="--objective")
+    descent = ObjectiveConfig(objective=objective)
     report = plan_report(
         meshes, hand=hand, config=config, refinement=descent.refinement(), image=image, echo=typer.echo
     )

@@ -17,16 +17,14 @@ def train(
     hand: HandName = "shadow",
     network: Annotated[str, typer.Option(help="paper or compact.")] = "compact",
     loss: Annotated[str, typer.Option(help="l2, consistency or combined.")] = "combined",
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 10000,
-    objects: Annotated[
-        int | None, typer.Option(min=1, help="Only so many training objects, a fair sample.")
-    ] = None,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 10000,
+    objects: Annotated[int | None, typer.Option(help="Only so many training objects, a fair sample.")] = None,
     start: Annotated[str, typer.Option(help="Weights to begin with: a name or a path.")] = "",
     precision: Annotated[
         str, typer.Option(help="Of the convolutions: float32, or bfloat16 (faster on a GPU).")
     ] = "float32",
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
-    workers: Annotated[int, typer.Option(min=0, help="Processes that make grids ahead on a CPU.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes that make grids ahead on a CPU.")] = 1,
     cache: Annotated[
         Path | None, typer.Option(help="Folder of prepared fields; ~/.cache/grasp_pose_net without.")
     ] = None,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from grasp_pose_net.config import Settings
 from grasp_pose_net.robot.problems import Problem
 from grasp_pose_net.world import Array, Grasp, JointState, Scene, Trajectory
 
@@ -37,7 +38,7 @@ class Controllers(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PickupConfig:
+class PickupConfig(Settings):
     """What the pick-up tolerates."""
 
     start_tolerance_rad: float = field(

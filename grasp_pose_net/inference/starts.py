@@ -9,6 +9,7 @@ import trimesh
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import Energy, evaluate
 from grasp_pose_net.shapes import SignedDistanceField
@@ -16,7 +17,7 @@ from grasp_pose_net.world import HalfSpace
 
 
 @dataclass(frozen=True)
-class Starts:
+class Starts(Settings):
     """How starts are drawn.
 
     Attributes:
@@ -27,11 +28,11 @@ class Starts:
         tries: starts drawn for each one kept, where a support plane is in the way.
     """
 
-    gap_m: tuple[float, float] = (0.02, 0.06)
-    tilt_rad: float = 0.35
-    bend: tuple[float, float] = (0.1, 0.5)
-    spread_rad: float = 0.1
-    tries: int = 6
+    gap_m: tuple[float, float] = setting((0.02, 0.06), -0.5, 0.5)
+    tilt_rad: float = setting(0.35, 0.0, 3.2)
+    bend: tuple[float, float] = setting((0.1, 0.5), -3.2, 3.2)
+    spread_rad: float = setting(0.1, 0.0, 3.2)
+    tries: int = setting(6, 1, 1000)
 
 
 def draw_starts(

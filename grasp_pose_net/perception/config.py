@@ -2,73 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-
-def _setting(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
-    """Field with a description and, where given, its allowed range."""
-    metadata: dict[str, Any] = {"doc": doc}
-    if low is not None:
-        metadata["range"] = (low, high)
-    return field(default=default, metadata=metadata)
+from grasp_pose_net.config import Settings, setting
+from grasp_pose_net.exceptions import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class PerceptionConfig:
+class PerceptionConfig(Settings):
     """How depth views become objects; lengths in metres, world frame with z up."""
 
-    workspace_min: tuple[float, float, float] = _setting(
-        (-0.5, -0.5, -0.1), "lowest corner of the box of the world frame that is looked at [m]"
+    workspace_min: tuple[float, float, float] = setting(
+        (-0.5, -0.5, -0.1), -10.0, 10.0, "lowest corner of the box of the world frame that is looked at [m]"
     )
-    workspace_max: tuple[float, float, float] = _setting((0.5, 0.5, 0.6), "highest corner of that box [m]")
-    min_views: int = _setting(1, "fewer usable views than this refuse the capture", 1, 64)
-    voxel_m: float = _setting(
-        0.0025, "points of one view are averaged in cells of this side [m]", 0.0005, 0.02
+    workspace_max: tuple[float, float, float] = setting(
+        (0.5, 0.5, 0.6), -10.0, 10.0, "highest corner of that box [m]"
     )
-    max_table_tilt_rad: float = _setting(0.17, "a plane steeper than this is no table [rad]", 0.0, 0.8)
-    table_band_m: float = _setting(
-        0.004, "points up to this high above the plane belong to the table [m]", 0.0005, 0.03
+    min_views: int = setting(1, 1, 64, "fewer usable views than this refuse the capture")
+    voxel_m: float = setting(
+        0.0025, 0.0005, 0.02, "points of one view are averaged in cells of this side [m]"
     )
-    table_thickness_m: float = _setting(
-        0.04, "thickness of the table's box, down from the plane [m]", 0.001, 2.0
+    max_table_tilt_rad: float = setting(0.17, 0.0, 0.8, "a plane steeper than this is no table [rad]")
+    table_band_m: float = setting(
+        0.004, 0.0005, 0.03, "points up to this high above the plane belong to the table [m]"
     )
-    max_align_m: float = _setting(
+    table_thickness_m: float = setting(
+        0.04, 0.001, 2.0, "thickness of the table's box, down from the plane [m]"
+    )
+    max_align_m: float = setting(
         0.01,
-        "a view is moved by at most this to agree with the others; 0 trusts the calibration [m]",
         0.0,
         0.05,
+        "a view is moved by at most this to agree with the others; 0 trusts the calibration [m]",
     )
-    cluster_gap_m: float = _setting(0.012, "objects closer together than this become one [m]", 0.002, 0.1)
-    min_object_m: float = _setting(
-        0.015, "a cluster whose longest side is below this is no object [m]", 0.0, 0.2
+    cluster_gap_m: float = setting(0.012, 0.002, 0.1, "objects closer together than this become one [m]")
+    min_object_m: float = setting(
+        0.015, 0.0, 0.2, "a cluster whose longest side is below this is no object [m]"
     )
-    max_object_m: float = _setting(
-        0.4, "a cluster whose longest side is above this is no object [m]", 0.05, 2.0
+    max_object_m: float = setting(
+        0.4, 0.05, 2.0, "a cluster whose longest side is above this is no object [m]"
     )
-    reach_centre: tuple[float, float, float] = _setting(
-        (0.0, 0.0, 0.0), "where reach is measured from, the robot's shoulder [m]"
+    reach_centre: tuple[float, float, float] = setting(
+        (0.0, 0.0, 0.0), -10.0, 10.0, "where reach is measured from, the robot's shoulder [m]"
     )
-    max_reach_m: float = _setting(
-        0.0, "an object whose middle is farther away than this cannot be grasped; 0: not asked [m]", 0.0, 10.0
+    max_reach_m: float = setting(
+        0.0, 0.0, 10.0, "an object whose middle is farther away than this cannot be grasped; 0: not asked [m]"
     )
-    max_view_points: int = _setting(
-        2_000_000, "a view with more points is thinned evenly to at most this many", 1000, 100_000_000
+    max_view_points: int = setting(
+        2_000_000, 1000, 100_000_000, "a view with more points is thinned evenly to at most this many"
     )
-    min_object_points: int = _setting(60, "a cluster with fewer cells of voxel_m is no object", 4, 100000)
-    max_faces: int = _setting(4000, "meshes are simplified down to this many triangles", 100, 100000)
+    min_object_points: int = setting(60, 4, 100000, "a cluster with fewer cells of voxel_m is no object")
+    max_faces: int = setting(4000, 100, 100000, "meshes are simplified down to this many triangles")
 
     def __post_init__(self) -> None:
         """Check what ranges cannot say."""
+        super().__post_init__()
         if any(low >= high for low, high in zip(self.workspace_min, self.workspace_max, strict=True)):
-            raise ValueError(
+            raise ConfigError(
                 f"workspace_min {self.workspace_min} must be below workspace_max {self.workspace_max}"
             )
         if self.min_object_m >= self.max_object_m:
-            raise ValueError(
+            raise ConfigError(
                 f"min_object_m {self.min_object_m} must be below max_object_m {self.max_object_m}"
             )
-        positive = ("voxel_m", "table_band_m", "table_thickness_m", "cluster_gap_m", "min_views", "max_faces")
-        for name in positive:
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be > 0, got {getattr(self, name)}")

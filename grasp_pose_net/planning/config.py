@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.shapes import RUN_TIME_RESOLUTION
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlannerConfig:
+class PlannerConfig(Settings):
     """What is asked of the network, or of what stands in for it, and of its grasps."""
 
     network: str = field(
@@ -18,7 +19,7 @@ class PlannerConfig:
             "there is no such file; 'sampled': no network, candidates are drawn around the object"
         },
     )
-    seed: int = field(default=0, metadata={"doc": "seed of candidates that are drawn around the object"})
+    seed: int = setting(0, 0, 2**31 - 1, "seed of candidates that are drawn around the object")
     rotations: int = field(
         default=28, metadata={"doc": "rotations shown to the network at once", "range": (1, 128)}
     )

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
 from grasp_pose_net.refinement.arrays import hand_arrays, scene
@@ -22,7 +23,7 @@ _CHUNK = 4
 
 
 @dataclass(frozen=True)
-class Energy:
+class Energy(Settings):
     """Weights of the energy's terms; pairs go linearly from start to end of a descent.
 
     E = contact * sum w d^2 / (d^2 + reach^2) + normal * sum w reach^2 / (d^2 + reach^2) (1 + n_hand .
@@ -33,17 +34,17 @@ class Energy:
     `clearance_m`, and |x - start| in units of 0.1 m, 0.7 rad (palm) and 1 rad (joints).
     """
 
-    contact: float = 1.0
-    normal: float = 0.3
-    reach_m: tuple[float, float] = (0.040, 0.012)
-    penetration: tuple[float, float] = (2e3, 2e5)
-    self_penetration: tuple[float, float] = (2e3, 2e5)
-    clearance_m: float = 0.0
-    anchor: float = 0.0
+    contact: float = setting(1.0, 0.0, 1e9)
+    normal: float = setting(0.3, 0.0, 1e9)
+    reach_m: tuple[float, float] = setting((0.040, 0.012), 1e-6, 10.0)
+    penetration: tuple[float, float] = setting((2e3, 2e5), 0.0, 1e9)
+    self_penetration: tuple[float, float] = setting((2e3, 2e5), 0.0, 1e9)
+    clearance_m: float = setting(0.0, -0.1, 0.1)
+    anchor: float = setting(0.0, 0.0, 1e9)
 
 
 @dataclass(frozen=True)
-class Descent:
+class Descent(Settings):
     """One run of Adam over an energy.
 
     Attributes:
@@ -54,10 +55,10 @@ class Descent:
     """
 
     energy: Energy = Energy()
-    iterations: int = 300
-    step: float = 0.03
-    noise: float = 0.0
-    stop_depth_m: float | None = None
+    iterations: int = setting(300, 0, 100000)
+    step: float = setting(0.03, 1e-6, 1.0)
+    noise: float = setting(0.0, 0.0, 1.0)
+    stop_depth_m: float | None = setting(None, 0.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from grasp_pose_net.config import Settings
 from grasp_pose_net.refinement.descent import Descent
 from grasp_pose_net.refinement.refine import Refinement, paper_objective
 
 
 @dataclass(frozen=True, kw_only=True)
-class ObjectiveConfig:
+class ObjectiveConfig(Settings):
     """How candidates are refined."""
 
     objective: str = field(
@@ -29,11 +30,6 @@ class ObjectiveConfig:
         default=Refinement().objective.iterations,
         metadata={"doc": "steps of the objective's descent", "range": (1, 2000)},
     )
-
-    def __post_init__(self) -> None:
-        """Check the choice."""
-        if self.objective not in OBJECTIVES:
-            raise ValueError(f"objective is {self.objective!r}; valid: {', '.join(OBJECTIVES)}")
 
     def refinement(self) -> Refinement:
         """What `refinement.refine` is told."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
 from grasp_pose_net.refinement.arrays import hand_arrays, scene
@@ -26,7 +27,7 @@ from grasp_pose_net.world import HalfSpace
 
 
 @dataclass(frozen=True)
-class Postures:
+class Postures(Settings):
     """How far a hand opens and how hard it presses.
 
     Attributes:
@@ -41,15 +42,15 @@ class Postures:
         stiffness_nm: position gain of the hand's joints [N m/rad].
     """
 
-    open_m: float = 0.010
-    open_within_m: float = 0.012
-    finger_m: float = 0.025
-    damping_m: float = 0.005
-    steps: int = 3
-    press_n: float = 3.0
-    press_within_m: float = 0.005
-    press_friction: float = 0.3
-    stiffness_nm: float = 5.0
+    open_m: float = setting(0.010, 0.0, 0.2)
+    open_within_m: float = setting(0.012, 0.0, 0.2)
+    finger_m: float = setting(0.025, 0.0, 0.2)
+    damping_m: float = setting(0.005, 1e-6, 1.0)
+    steps: int = setting(3, 1, 1000)
+    press_n: float = setting(3.0, 0.0, 1000.0)
+    press_within_m: float = setting(0.005, 0.0, 0.2)
+    press_friction: float = setting(0.3, 0.0, 2.0)
+    stiffness_nm: float = setting(5.0, 0.1, 50.0)
 
 
 def postures(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
 from grasp_pose_net.refinement.arrays import hand_arrays, scene
@@ -40,7 +41,7 @@ CLEARING = replace(
 
 
 @dataclass(frozen=True)
-class Refinement:
+class Refinement(Settings):
     """How candidates are refined.
 
     Attributes:
@@ -53,7 +54,7 @@ class Refinement:
     objective: Descent = OBJECTIVE
     separation: Descent = SEPARATION
     clearing: Descent = CLEARING
-    tolerance_m: float = TOLERANCE_M
+    tolerance_m: float = setting(TOLERANCE_M, 0.0, 0.1)
 
 
 @dataclass(frozen=True)

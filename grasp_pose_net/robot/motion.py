@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from grasp_pose_net.config import Settings
 from grasp_pose_net.robot.model import Group, RobotModel
 from grasp_pose_net.world import Array
 
@@ -29,7 +30,7 @@ class MotionLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MotionConfig:
+class MotionConfig(Settings):
     """How fast and how carefully the robot moves."""
 
     velocity_scale: float = field(
@@ -79,12 +80,6 @@ class MotionConfig:
         },
     )
     seed: int = field(default=1, metadata={"doc": "seed of the path search", "range": (1, 2**31 - 1)})
-
-    def __post_init__(self) -> None:
-        """Check what ROS ranges do not, where the library is used without ROS."""
-        for name in ("velocity_scale", "acceleration_scale"):
-            if not 0.0 < getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must be above 0 and at most 1, got {getattr(self, name)}")
 
     def arm_limits(self, robot: RobotModel) -> MotionLimits:
         """Limits of the arm's joints, scaled."""

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from grasp_pose_net.config import Settings
 from grasp_pose_net.world import Array
 
 DepthImage = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CameraConfig:
+class CameraConfig(Settings):
     """Depth cameras on a ring around the table centre, looking at it; defaults as in the scan protocol."""
 
     names: tuple[str, ...] = field(

@@ -13,13 +13,14 @@ from enum import IntEnum
 
 import numpy as np
 
+from grasp_pose_net.config import Settings
 from grasp_pose_net.robot import MotionLimits
 from grasp_pose_net.simulation.interpolation import Path, starting_at
 from grasp_pose_net.world import Array, Trajectory
 
 
 @dataclass(frozen=True, kw_only=True)
-class ControllerConfig:
+class ControllerConfig(Settings):
     """What a controller demands of goals that do not say it themselves; 0 stands for: anything is good."""
 
     start_tolerance_rad: float = field(

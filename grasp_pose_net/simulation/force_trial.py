@@ -22,6 +22,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import Postures, postures
 from grasp_pose_net.shapes import SignedDistanceField
@@ -35,7 +36,7 @@ DIRECTIONS = ("+x", "-x", "+y", "-y", "+z", "-z")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForceTrialConfig:
+class ForceTrialConfig(Settings):
     """The figures of the protocol.
 
     Attributes:
@@ -58,21 +59,21 @@ class ForceTrialConfig:
             infinity = every push lasts ``push_s``.
     """
 
-    timestep_s: float = 0.004
-    friction_slide: float = 0.6
-    friction_torsion_m: float = 0.02
-    mass_kg: float = 0.1
-    stiffness_nm: float = 5.0
-    torque_nm: float = 3.0
-    overlap_m: float = 0.010
-    close_s: float = 0.4
-    squeeze_s: float = 0.4
-    push_s: float = 2.0
-    push_n: float = 1.0
-    check_steps: int = 50
-    drift_m: float = 0.05
-    turn_rad: float = np.deg2rad(15.0)
-    settled_ratio: float = 5.0
+    timestep_s: float = setting(0.004, 0.0005, 0.01)
+    friction_slide: float = setting(0.6, 0.0, 2.0)
+    friction_torsion_m: float = setting(0.02, 0.0, 0.1)
+    mass_kg: float = setting(0.1, 0.001, 10.0)
+    stiffness_nm: float = setting(5.0, 0.1, 50.0)
+    torque_nm: float = setting(3.0, 0.1, 20.0)
+    overlap_m: float = setting(0.010, 0.0, 0.1)
+    close_s: float = setting(0.4, 0.01, 10.0)
+    squeeze_s: float = setting(0.4, 0.01, 10.0)
+    push_s: float = setting(2.0, 0.01, 60.0)
+    push_n: float = setting(1.0, 0.0, 1e15)
+    check_steps: int = setting(50, 1, 1000)
+    drift_m: float = setting(0.05, 0.0, np.inf)
+    turn_rad: float = setting(np.deg2rad(15.0), 0.0, np.inf)
+    settled_ratio: float = setting(5.0, 0.0, np.inf)
 
 
 @dataclass(frozen=True)

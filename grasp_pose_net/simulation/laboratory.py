@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from grasp_pose_net.config import Settings
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.models import share_dir
 from grasp_pose_net.simulation.cameras import CameraConfig, camera_ring, look_at, miscalibrated
@@ -23,7 +24,7 @@ ARM_START, HAND_START = "home", "open"  # named states of the SRDF
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorldConfig:
+class WorldConfig(Settings):
     """Everything that the world is made of."""
 
     scene: SceneConfig = field(default_factory=SceneConfig)

@@ -8,6 +8,7 @@ import numpy as np
 import trimesh
 from scipy.spatial.transform import Rotation
 
+from grasp_pose_net.config import Settings
 from grasp_pose_net.exceptions import ExecutionError
 from grasp_pose_net.simulation.physics import Simulation
 from grasp_pose_net.world import Array
@@ -17,7 +18,7 @@ LEAST_PROBABILITY = 0.02  # of a stable pose; below, real objects topple
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlacementConfig:
+class PlacementConfig(Settings):
     """How an episode starts."""
 
     spread_m: float = field(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.simulation.model_parts import (
     actuate,
     actuate_finger,
@@ -30,16 +31,12 @@ VIDEO_CAMERA = "video"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SceneConfig:
+class SceneConfig(Settings):
     """What stands where, and how it touches. World: z up, floor at z = 0, robot above the origin."""
 
     robot: str = field(default="ur10_shadow", metadata={"doc": "folder of models/robots"})
-    table_center_m: tuple[float, float] = field(
-        default=(0.70, 0.0), metadata={"doc": "table centre (x, y) in world"}
-    )
-    table_size_m: tuple[float, float] = field(
-        default=(0.8, 0.8), metadata={"doc": "table extent along x and y"}
-    )
+    table_center_m: tuple[float, float] = setting((0.70, 0.0), -10.0, 10.0, "table centre (x, y) in world")
+    table_size_m: tuple[float, float] = setting((0.8, 0.8), 0.05, 10.0, "table extent along x and y")
     table_height_m: float = field(
         default=0.72, metadata={"doc": "height of the table top above the floor", "range": (0.0, 2.0)}
     )

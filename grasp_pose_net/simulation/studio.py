@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from grasp_pose_net.config import Settings
 from grasp_pose_net.simulation.cameras import CameraConfig, depth_to_cloud
 from grasp_pose_net.simulation.noise import add_depth_noise
 from grasp_pose_net.simulation.render import SceneRenderer
@@ -20,7 +21,7 @@ STILL = 2e-4  # metres or radians: less than a pixel in a video
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoConfig:
+class VideoConfig(Settings):
     """Shape of a recording."""
 
     width_px: int = field(default=640, metadata={"doc": "picture width, even", "range": (64, 1280)})

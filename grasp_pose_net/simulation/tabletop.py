@@ -11,6 +11,7 @@ import trimesh
 from scipy.spatial import ConvexHull, cKDTree
 from scipy.spatial.transform import Rotation
 
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.perception import View
 from grasp_pose_net.simulation.cameras import (
@@ -30,13 +31,17 @@ TRIES = 300
 
 
 @dataclass(frozen=True, kw_only=True)
-class TabletopConfig:
+class TabletopConfig(Settings):
     """A table and where objects may stand on it."""
 
-    table_center_m: tuple[float, float, float] = (0.70, 0.0, 0.72)  # the middle of its top
-    table_size_m: tuple[float, float] = (0.8, 0.8)
-    area_m: tuple[float, float] = (0.6, 0.6)  # objects stand within this part, in its middle
-    gap_m: float = 0.02  # least distance between outlines, seen from above
+    table_center_m: tuple[float, float, float] = setting(
+        (0.70, 0.0, 0.72), -10.0, 10.0
+    )  # the middle of its top
+    table_size_m: tuple[float, float] = setting((0.8, 0.8), 0.05, 10.0)
+    area_m: tuple[float, float] = setting(
+        (0.6, 0.6), 0.0, 10.0
+    )  # objects stand within this part, in its middle
+    gap_m: float = setting(0.02, 0.0, 1.0)  # least distance between outlines, seen from above
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
 from grasp_pose_net.refinement.arrays import hand_arrays, scene
@@ -31,7 +32,7 @@ _PUSHES = 200  # steps of 1 cm away from the object until a start is free of col
 
 
 @dataclass(frozen=True)
-class Annealing:
+class Annealing(Settings):
     """One run of simulated annealing.
 
     Attributes:
@@ -48,16 +49,16 @@ class Annealing:
         clearance_m: collision spheres stay this far from each other and from the object.
     """
 
-    iterations: int = 10000
-    first_step: int = 30000
-    degree_m: float = 100.0
-    keep: int = 10
-    distinct: float = 0.2
-    alignment_m: float = 0.0
-    position_jump_m: float = 0.1
-    rotation_jump_rad: float = 1.0
-    joint_jump: float = 0.5
-    clearance_m: float = 0.0
+    iterations: int = setting(10000, 1)
+    first_step: int = setting(30000, 1)
+    degree_m: float = setting(100.0, 1e-9, 1e9)
+    keep: int = setting(10, 1, 100000)
+    distinct: float = setting(0.2, 0.0, 1.0)
+    alignment_m: float = setting(0.0, 0.0, 10.0)
+    position_jump_m: float = setting(0.1, 0.0, 10.0)
+    rotation_jump_rad: float = setting(1.0, 0.0, 3.2)
+    joint_jump: float = setting(0.5, 0.0, 1.0)
+    clearance_m: float = setting(0.0, 0.0, 0.1)
 
 
 def anneal(

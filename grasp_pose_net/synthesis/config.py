@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.inference import Starts
 from grasp_pose_net.refinement import Descent, Energy
 from grasp_pose_net.synthesis.annealing import Annealing
 
 Method = Literal["gradient", "annealing"]
-METHODS = get_args(Method)
 
 STARTS = Starts()
 SCOUT = Descent(
@@ -32,7 +31,7 @@ ANNEALING = Annealing()
 
 
 @dataclass(frozen=True)
-class Synthesis:
+class Synthesis(Settings):
     """How grasps are planned.
 
     Attributes:
@@ -63,35 +62,23 @@ class Synthesis:
     """
 
     method: Method = "gradient"
-    table_share: float = 0.75
-    table_poses: int = 4
-    table_gap_m: float = 0.003
-    fingertip_share: float = 0.15
-    palm_weight: float = 0.5
-    inner_weight: float = 0.6
-    oversample: float = 3.0
-    max_candidates: int = 3000
-    max_trials: int = 400
-    lot: int = 16
-    least_epsilon: float = 0.08
-    weak_epsilon: float = 0.03
-    tolerance_m: float = 0.001
-    apart: float = 0.3
+    table_share: float = setting(0.75, 0.0, 1.0)
+    table_poses: int = setting(4, 1, 1000)
+    table_gap_m: float = setting(0.003, 0.0, 0.1)
+    fingertip_share: float = setting(0.15, 0.0, 1.0)
+    palm_weight: float = setting(0.5, 0.0, 100.0)
+    inner_weight: float = setting(0.6, 0.0, 100.0)
+    oversample: float = setting(3.0, 0.01, 1000.0)
+    max_candidates: int = setting(3000, 1)
+    max_trials: int = setting(400, 1)
+    lot: int = setting(16, 1, 100000)
+    least_epsilon: float = setting(0.08, 0.0, 10.0)
+    weak_epsilon: float = setting(0.03, 0.0, 10.0)
+    tolerance_m: float = setting(0.001, 0.0, 0.1)
+    apart: float = setting(0.3, 0.0, 100.0)
     starts: Starts = STARTS
-    scouts: int = 3
+    scouts: int = setting(3, 1, 1000)
     scout: Descent = SCOUT
-    promise_m: float = 0.015
+    promise_m: float = setting(0.015, 0.0, 0.2)
     descent: Descent = DESCENT
     annealing: Annealing = ANNEALING
-
-    def __post_init__(self) -> None:
-        """Check what a file or a command line can get wrong.
-
-        Raises:
-            ConfigError: naming the entry and what is valid.
-        """
-        if self.method not in METHODS:
-            raise ConfigError(f"synthesis.method must be one of {', '.join(METHODS)}, got {self.method!r}")
-        for name in ("oversample", "max_candidates", "max_trials", "lot", "scouts"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"synthesis.{name} must be > 0, got {getattr(self, name)}")

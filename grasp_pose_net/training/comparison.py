@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.hand import Kinematics
 from grasp_pose_net.inference.proposal import SampledProposer, retry_rotations
 from grasp_pose_net.shapes import SignedDistanceField
@@ -35,7 +35,7 @@ TrialOf = Callable[[str, SignedDistanceField], Held]  # force trial of an object
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class Evaluation(Settings):
     """How much is evaluated.
 
     Attributes:
@@ -45,20 +45,9 @@ class Evaluation:
         seed: of the choice of rotations and of the baseline.
     """
 
-    rotations: int = 28
-    refined: int = 100
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the counts.
-
-        Raises:
-            ConfigError: one is not possible.
-        """
-        if self.rotations < 1 or self.refined < 0:
-            raise ConfigError(
-                f"expected at least 1 rotation and 0 refined objects, got {self.rotations} and {self.refined}"
-            )
+    rotations: int = setting(28, 1, 10000)
+    refined: int = setting(100, 0)
+    seed: int = setting(0, 0, 2**31 - 1)
 
 
 def compare(

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.training.losses import PoseWeights
 
 LOSSES = ("l2", "consistency", "combined")
@@ -16,7 +16,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(Settings):
     """How a network is trained: all that the result depends on.
 
     Attributes:
@@ -44,40 +44,23 @@ class TrainConfig:
     network: str = "compact"
     options: dict[str, Any] = field(default_factory=dict)
     start: str = ""
-    loss: str = "combined"
-    steps: int = 10000
-    seed: int = 0
-    batch: int = 16
-    learning_rate: float = 0.001
-    beta: float = 0.75
-    collision_per_m2: float = 2500.0
+    loss: str = field(default="combined", metadata={"choices": LOSSES})
+    steps: int = setting(10000, 1)
+    seed: int = setting(0, 0, 2**31 - 1)
+    batch: int = setting(16, 1, 65536)
+    learning_rate: float = setting(0.001, 1e-9, 1.0)
+    beta: float = setting(0.75, 0.0, 1.0)
+    collision_per_m2: float = setting(2500.0, 0.0, 1e9)
     weights: PoseWeights = field(default_factory=PoseWeights)
-    paper_share: float = 0.0
-    objects: int | None = None
-    precision: str = "float32"
-    validate_every: int = 250
-    validation_rotations: int = 4
-
-    def __post_init__(self) -> None:
-        """Check what cannot be trained.
-
-        Raises:
-            ConfigError: naming the entry, its value and what is valid.
-        """
-        if self.loss not in LOSSES:
-            raise ConfigError(f"loss: expected one of {', '.join(LOSSES)}, got {self.loss!r}")
-        if self.precision not in PRECISIONS:
-            raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {self.precision!r}")
-        for name in ("beta", "paper_share"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(f"{name}: expected 0 to 1, got {getattr(self, name)}")
-        for name in ("steps", "batch", "validate_every", "validation_rotations", "objects"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"{name}: expected at least 1, got {getattr(self, name)}")
+    paper_share: float = setting(0.0, 0.0, 1.0)
+    objects: int | None = setting(None, 1)
+    precision: str = field(default="float32", metadata={"choices": tuple(PRECISIONS)})
+    validate_every: int = setting(250, 1)
+    validation_rotations: int = setting(4, 1, 10000)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resources:
+class Resources(Settings):
     """What a run may use; on a CPU the result does not depend on it.
 
     Attributes:
@@ -88,6 +71,6 @@ class Resources:
     """
 
     device: str = "auto"
-    workers: int = 0
-    checkpoint_s: float = 60.0
-    limit_s: float = math.inf
+    workers: int = setting(0, 0, 1024)
+    checkpoint_s: float = setting(60.0, 0.0, math.inf)
+    limit_s: float = setting(math.inf, 0.0, math.inf)

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 import torch
 
+from grasp_pose_net.config import Settings, setting
+
 
 @dataclass(frozen=True, kw_only=True)
-class PoseWeights:
+class PoseWeights(Settings):
     """Weights of the parts of a squared pose residual.
 
     Attributes:
@@ -25,9 +27,9 @@ class PoseWeights:
         joints_per_rad2: 0.25, because a finger joint has half that lever; each is one of many.
     """
 
-    position_per_m2: float = 100.0
-    quaternion: float = 4.0
-    joints_per_rad2: float = 0.25
+    position_per_m2: float = setting(100.0, 0.0, 1e9)
+    quaternion: float = setting(4.0, 0.0, 1e9)
+    joints_per_rad2: float = setting(0.25, 0.0, 1e9)
 
 
 PAPER_WEIGHTS = PoseWeights(position_per_m2=1.0, quaternion=1.0, joints_per_rad2=1.0)

@@ -140,8 +140,8 @@ def test_stages_must_fit_together() -> None:
     for stages, text in (
         (["plan", "lift"], "lift needs scan"),
         (["force"], "force needs plan"),
-        (["dance"], "no stage 'dance'; there are: scan, plan, force, lift"),
-        ([], "at least one stage"),
+        (["dance"], r"stages\[0\] is 'dance'; valid: scan, plan, force, lift"),
+        ([], "stages: expected at least one"),
     ):
         with pytest.raises(ConfigError, match=text):
             benchmark_config(stages=stages, **asked)

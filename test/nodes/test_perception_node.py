@@ -19,6 +19,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
+from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.nodes.messages.clouds import (
     camera_info_message,
     coloured_cloud_message,
@@ -336,7 +337,7 @@ def test_a_view_of_another_moment_is_left_out(system):
 
 
 def test_input_is_checked():
-    with pytest.raises(ValueError, match="input: expected one of auto, points, depth, got 'stereo'"):
+    with pytest.raises(ConfigError, match="input is 'stereo'; valid: auto, points, depth"):
         PerceptionParameters(input="stereo")
 
 

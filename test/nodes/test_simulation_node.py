@@ -366,4 +366,4 @@ def test_an_unknown_parameter_ends_the_process_with_one_line():
     process = start("cloud_rate:=2.0")
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "unknown parameter 'cloud_rate'; valid: " in output and "Traceback" not in output
+    assert "unknown key 'cloud_rate'; valid keys: " in output and "Traceback" not in output

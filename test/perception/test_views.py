@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from grasp_pose_net.exceptions import PerceptionError
+from grasp_pose_net.exceptions import ConfigError, PerceptionError
 from grasp_pose_net.perception import PerceptionConfig, View
 from grasp_pose_net.perception.views import Surface, cell_means, crop_views, merged, oriented
 
@@ -99,9 +99,9 @@ def test_two_sides_of_a_wall_are_not_merged():
 
 
 def test_config_rules():
-    with pytest.raises(ValueError, match=r"workspace_min .* must be below"):
+    with pytest.raises(ConfigError, match=r"workspace_min .* must be below"):
         PerceptionConfig(workspace_min=(0, 0, 1), workspace_max=(1, 1, 1))
-    with pytest.raises(ValueError, match="voxel_m must be > 0, got 0"):
+    with pytest.raises(ConfigError, match=r"voxel_m: 0\.0 is out of range; valid: 0\.0005 to 0\.02"):
         PerceptionConfig(voxel_m=0)
-    with pytest.raises(ValueError, match="min_object_m"):
-        PerceptionConfig(min_object_m=0.5)
+    with pytest.raises(ConfigError, match=r"min_object_m 0\.2 must be below max_object_m 0\.1"):
+        PerceptionConfig(min_object_m=0.2, max_object_m=0.1)

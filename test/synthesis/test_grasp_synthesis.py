@@ -188,9 +188,9 @@ def test_weak_grasps_come_last_and_only_where_others_do_not_suffice(hand, can):
 
 
 def test_config_says_what_is_wrong():
-    with pytest.raises(ConfigError, match="method must be one of gradient, annealing, got 'magic'"):
+    with pytest.raises(ConfigError, match="method is 'magic'; valid: gradient, annealing"):
         Synthesis(method="magic")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="lot must be > 0, got 0"):
+    with pytest.raises(ConfigError, match="lot: 0 is out of range; valid: 1 to 100000"):
         Synthesis(lot=0)
 
 

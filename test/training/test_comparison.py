@@ -264,5 +264,5 @@ def test_report_of_another_run_is_not_taken_for_this_one(tmp_path: Path, hand: H
 
 
 def test_impossible_amounts_are_named() -> None:
-    with pytest.raises(ConfigError, match="at least 1 rotation and 0 refined objects, got 0 and 5"):
+    with pytest.raises(ConfigError, match="rotations: 0 is out of range; valid: 1 to 10000"):
         Evaluation(rotations=0, refined=5)

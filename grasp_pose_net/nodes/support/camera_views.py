@@ -32,7 +32,6 @@ from grasp_pose_net.perception.matching import together
 DISCOVERY_S = 0.5  # a node that has just started does not know of all publishers
 AHEAD_S = 1.0  # /clock may lag behind the stamps of a simulation's clouds, but not by this
 KEPT = 8  # messages of one camera that wait for those of the others
-INPUTS = ("auto", "points", "depth")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +47,10 @@ class PerceptionParameters(WorldParameters):
     )
     input: str = field(
         default="auto",
-        metadata={"doc": "points, depth, or auto: of each camera the clouds if somebody publishes them"},
+        metadata={
+            "doc": "points, depth, or auto: of each camera the clouds if somebody publishes them",
+            "choices": ("auto", "points", "depth"),
+        },
     )
     cloud_timeout_s: float = field(
         default=10.0, metadata={"doc": "longest wait for new views, wall time [s]", "range": (0.1, 120)}
@@ -64,10 +66,9 @@ class PerceptionParameters(WorldParameters):
 
     def __post_init__(self) -> None:
         """Check names."""
+        super().__post_init__()
         if not self.cameras or len(set(self.cameras)) < len(self.cameras):
             raise ValueError(f"cameras: expected different names, at least one, got {list(self.cameras)}")
-        if self.input not in INPUTS:
-            raise ValueError(f"input: expected one of {', '.join(INPUTS)}, got {self.input!r}")
 
 
 class CameraViews:

@@ -18,6 +18,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import JointState as JointStateMessage
 
+from grasp_pose_net.config import Settings
 from grasp_pose_net.exceptions import WorldError
 from grasp_pose_net.nodes.messages.basics import stamp_seconds
 from grasp_pose_net.nodes.messages.motion import follow_goal
@@ -31,7 +32,7 @@ WARN_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class ControllerParameters:
+class ControllerParameters(Settings):
     """Names of the controllers, and how long they may take."""
 
     arm: str = field(

@@ -1,4 +1,4 @@
-"""ROS parameters from a frozen dataclass: its fields are the parameters, its ``__post_init__`` the rules."""
+"""ROS parameters from a frozen dataclass: its fields are the parameters, and their metadata the rules."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from dataclasses import MISSING, dataclass
 from typing import Any, TypeVar
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from grasp_pose_net.config import from_mapping
+from grasp_pose_net.config import default_of, from_mapping, range_text
 from grasp_pose_net.exceptions import ConfigError
 
 T = TypeVar("T")
@@ -54,10 +58,15 @@ class ParameterSpec:
     @property
     def descriptor(self) -> ParameterDescriptor:
         """What ``ros2 param describe`` shows."""
-        descriptor = ParameterDescriptor(description=self.doc, read_only=not self.live)
+        # rclpy would refuse a live one's wrong type or range in words of its own, before it asks `declare`'s check
+        descriptor = ParameterDescriptor(
+            description=self.doc, read_only=not self.live, dynamic_typing=self.live
+        )
         if self.choices:
             descriptor.additional_constraints = f"one of: {', '.join(self.choices)}"
-        if self.range and self.type in (Parameter.Type.INTEGER, Parameter.Type.INTEGER_ARRAY):
+        if self.range and self.live:
+            descriptor.additional_constraints = range_text(self.range)
+        elif self.range and self.type in (Parameter.Type.INTEGER, Parameter.Type.INTEGER_ARRAY):
             least, most = map(int, self.range)
             descriptor.integer_range = [IntegerRange(from_value=least, to_value=most)]
         elif self.range:
@@ -81,7 +90,7 @@ def specs(cls: type, given: Any = None, prefix: str = "") -> Iterator[ParameterS
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         hint, name = hints[field.name], prefix + field.name
-        default = _default(field) if given is None else getattr(given, field.name)
+        default = default_of(field) if given is None else getattr(given, field.name)
         if dataclasses.is_dataclass(hint):
             inner = None if default is MISSING else default
             yield from specs(typing.cast(type, hint), inner, f"{name}.")
@@ -103,48 +112,44 @@ def specs(cls: type, given: Any = None, prefix: str = "") -> Iterator[ParameterS
 def declare(node: Node, cls: type[T]) -> T:
     """Declare every parameter that dataclass ``cls`` describes (see :func:`specs`) and return the configuration.
 
+    Values are checked by `config.from_mapping` before they are declared, and again when a live one is set.
+
     Raises:
         ConfigError: an unknown parameter was set, or a value has the wrong type or breaks a rule.
     """
-    known = {spec.name: spec for spec in specs(cls)}
-    unknown = sorted(set(node._parameter_overrides) - set(known) - {"use_sim_time"})
-    unknown = [name for name in unknown if not name.startswith("qos_overrides.")]
-    if unknown:
-        raise ConfigError(
-            f"{node.get_name()}: unknown parameter {unknown[0]!r}; valid: {', '.join(sorted(known))}"
-        )
-    values: dict[str, Any] = {}
+    where = f"parameters of {node.get_name()}"
+    given = {
+        name: parameter.value
+        for name, parameter in node._parameter_overrides.items()
+        if name != "use_sim_time" and not name.startswith("qos_overrides.")
+    }
+    config = from_mapping(_nested(given), cls, where)
+    known = {spec.name: spec for spec in specs(cls, config)}
     for name, spec in known.items():
+        node.declare_parameter(name, spec.default, spec.descriptor, ignore_override=True)
+
+    def check(changed: list[Parameter]) -> SetParametersResult:
+        asked = {parameter.name: parameter.value for parameter in changed if parameter.name in known}
+        present = {name: node.get_parameter(name).value for name in known if asked}
+        try:
+            if asked:
+                from_mapping(_nested(present | asked), cls, where)
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(check)
+    return config
+
+
+def _nested(values: dict[str, Any]) -> dict[str, Any]:
+    """``{"group.name": value}`` as ``{"group": {"name": value}}``; a group that has a value itself keeps that."""
+    nested: dict[str, Any] = {}
+    for name, value in sorted(values.items()):
         *groups, last = name.split(".")
-        target = values
+        target = nested
         for group in groups:
-            target = target.setdefault(group, {})
-        target[last] = _declare_one(node, spec)
-    return from_mapping(values, cls, where=f"parameters of {node.get_name()}")
-
-
-def _default(field: dataclasses.Field) -> Any:
-    return field.default if field.default_factory is MISSING else field.default_factory()
-
-
-def _declare_one(node: Node, spec: ParameterSpec) -> Any:
-    """Declare one parameter; its value, arrays as lists."""
-    default = spec.type if spec.default is MISSING else spec.default
-    where = f"{node.get_name()}: parameter {spec.name}"
-    try:
-        value: Any = node.declare_parameter(spec.name, default, spec.descriptor).value
-    except InvalidParameterTypeException as error:
-        found = node._parameter_overrides[spec.name]
-        hint = "; write it with a decimal point" if found.type_ == Parameter.Type.INTEGER else ""
-        raise ConfigError(
-            f"{where}: expected {spec.type.name.lower()}, got {found.value!r} ({found.type_.name.lower()}){hint}"
-        ) from error
-    except InvalidParameterValueException as error:
-        allowed = "" if spec.range is None else f"; valid: {spec.range[0]:g} to {spec.range[1]:g}"
-        raise ConfigError(
-            f"{where}: {node._parameter_overrides[spec.name].value!r} is refused{allowed}"
-        ) from error
-    if spec.choices and value not in spec.choices:
-        raise ConfigError(f"{where} is {value!r}; valid: {', '.join(spec.choices)}")
-    # rclpy hands arrays out as array.array; the loader wants lists
-    return list(value) if spec.type.name.endswith("ARRAY") else value
+            inner = target.setdefault(group, {})
+            target = inner if isinstance(inner, dict) else {}
+        target[last] = value
+    return nested

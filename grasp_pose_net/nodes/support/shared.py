@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from grasp_pose_net.config import Settings
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.world import WORLD
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorldParameters:
+class WorldParameters(Settings):
     """In which frame scenes are given."""
 
     world_frame: str = field(
@@ -29,14 +30,14 @@ class SceneParameters(WorldParameters):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HandParameters:
+class HandParameters(Settings):
     """Which hand."""
 
     hand: str = field(default="shadow", metadata={"doc": "hand in models/hands/, or a path to a hand.yaml"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class RobotParameters:
+class RobotParameters(Settings):
     """Which robot."""
 
     robot: str = field(
