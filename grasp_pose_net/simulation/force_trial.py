@@ -69,7 +69,7 @@ class ForceTrialConfig(Settings):
     close_s: float = setting(0.4, 0.01, 10.0)
     squeeze_s: float = setting(0.4, 0.01, 10.0)
     push_s: float = setting(2.0, 0.01, 60.0)
-    push_n: float = setting(1.0, 0.0, 1e15)
+    push_n: float = setting(1.0, 0.0)
     check_steps: int = setting(50, 1, 1000)
     drift_m: float = setting(0.05, 0.0, np.inf)
     turn_rad: float = setting(np.deg2rad(15.0), 0.0, np.inf)

@@ -48,7 +48,7 @@ class TrainConfig(Settings):
     steps: int = setting(10000, 1)
     seed: int = setting(0, 0, 2**31 - 1)
     batch: int = setting(16, 1, 65536)
-    learning_rate: float = setting(0.001, 1e-9, 1.0)
+    learning_rate: float = setting(0.001, 0.0, 1.0)
     beta: float = setting(0.75, 0.0, 1.0)
     collision_per_m2: float = setting(2500.0, 0.0, 1e9)
     weights: PoseWeights = field(default_factory=PoseWeights)

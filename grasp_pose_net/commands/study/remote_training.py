@@ -69,9 +69,9 @@ def train(
     options: Annotated[str, typer.Option(help='JSON of its options, such as {"rank": 96}.')] = "{}",
     start: Annotated[str, typer.Option(help="Weights to begin with.")] = "",
     loss: Annotated[str, typer.Option(help="l2, consistency or combined.")] = "combined",
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")] = 20000,
+    steps: Annotated[int, typer.Option(help="Optimiser steps in all.")] = 20000,
     batch: Annotated[int, typer.Option(min=2, help="Grids in a step.")] = 16,
-    epoch: Annotated[int, typer.Option(min=1, help="Steps between two looks at the held-out objects.")] = 500,
+    epoch: Annotated[int, typer.Option(help="Steps between two looks at the held-out objects.")] = 500,
     paper_share: Annotated[
         float, typer.Option(help="Share of grids under the paper's 27 rotations; the others are random.")
     ] = 0.5,

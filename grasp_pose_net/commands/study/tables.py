@@ -68,7 +68,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder with a folder for each run.")],
     shadow: Annotated[Path | None, typer.Option(help="Dataset of the Shadow Hand.")] = None,
     barrett: Annotated[Path | None, typer.Option(help="Dataset of the Barrett hand.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each.")] = 6000,
+    steps: Annotated[int, typer.Option(help="Optimiser steps of each.")] = 6000,
     seeds: Annotated[int, typer.Option(min=1, help="Of the Shadow Hand's networks.")] = 3,
     objects: Annotated[list[int], typer.Option(help="Of the learning curve; again for each.")] = [
         50,
