@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from grasp_pose_net.exceptions import ExecutionError
+from grasp_pose_net.process import settle
 from grasp_pose_net.system import NODES, NodeSpec, Start
 
 LOG_LINES = 15
@@ -42,8 +43,7 @@ def prepare_environment() -> None:
     os.environ.setdefault("MUJOCO_GL", "egl")
     # five processes share the cores: threads that spin while they wait steal from each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    settle()
     os.environ.setdefault("ROS_DOMAIN_ID", str(free_domain()))
 
 

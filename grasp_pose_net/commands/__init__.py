@@ -17,7 +17,7 @@ from grasp_pose_net.commands.plan import plan
 from grasp_pose_net.commands.synthesize import synthesize
 from grasp_pose_net.commands.train import train
 from grasp_pose_net.exceptions import GraspPoseNetError
-from grasp_pose_net.threads import threads_that_sleep
+from grasp_pose_net.process import settle
 
 PLAIN: dict[str, Any] = {"add_completion": False, "no_args_is_help": True, "pretty_exceptions_enable": False}
 # Each is a module of `commands.study`, loaded when it is asked for: some take seconds.
@@ -64,7 +64,7 @@ for name, text in STUDIES.items():
 
 def main() -> None:
     """Entry point: errors are one line on standard error and status 1, no traceback."""
-    threads_that_sleep()
+    settle()
     try:
         app(standalone_mode=True)
     except GraspPoseNetError as error:

@@ -185,7 +185,7 @@ class NetworkProposer:
     def _rotated(self, field: SignedDistanceField, rotations: Array) -> torch.Tensor:
         """The network's answers (R, D) in the frames of the rotated grids."""
         with torch.inference_mode():
-            return self._network(occupancy_grid(field, rotations).float()).double()
+            return self._network(occupancy_grid(field, rotations)).double()
 
     def palm_direction(self) -> Array:
         """Where the palm looks in the frame of the grid, (3,), averaged over turned boxes; of length 0 to 1.

@@ -124,7 +124,7 @@ class RefinementNode(Node):
         return (
             target,
             batch,
-            f"{left} of {len(x)} grasps of {target.id!r} refined; {Account.of(batch).text()}",
+            f"{left} of {len(x)} grasps of {target.id!r} refined; {Account.of(batch, context.seconds).text()}",
         )
 
     def _wait_for(self, asked: CollisionObject) -> None:

@@ -226,6 +226,12 @@ def _(shape: Voxels) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
     return ((SHELL, _surface(cast(trimesh.Trimesh, boxes))),)
 
 
+def forget_meshes() -> None:
+    """Make the geometry of meshes anew the next time, as for one that nobody has seen: for measurements."""
+    _surface.cache_clear()
+    _hull.cache_clear()
+
+
 # The checkers of a pick-up meet the same meshes, and shapes do not change.
 @lru_cache(maxsize=16)
 def _surface(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:

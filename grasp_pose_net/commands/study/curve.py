@@ -27,6 +27,7 @@ from grasp_pose_net.benchmark.run import chosen_meshes
 from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference import SAMPLED
+from grasp_pose_net.markdown import table
 from grasp_pose_net.planning import Fields, GraspPlanner, PlannerConfig, Refine
 from grasp_pose_net.provenance import record
 from grasp_pose_net.refinement import ObjectiveConfig

@@ -38,4 +38,6 @@ def main(
         typer.echo(f"{name}: p50 {1e3 * seconds:.0f} ms")
     for name, ratio in report["ratios"].items():
         typer.echo(f"live / {name}: {ratio:.2f}")
+    for name, stages in report["stages_p50_s"].items():
+        typer.echo(f"{name}: " + ", ".join(f"{stage} {1e3 * s:.0f} ms" for stage, s in stages.items()))
     typer.echo(f"report: {out}")

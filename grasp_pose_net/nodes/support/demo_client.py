@@ -83,9 +83,13 @@ class DemoClient(Node):
         """Answer of a service of a node, and what the node's ``~/report`` says of it; empty where it says nothing."""
         self._reports.pop(name, None)
         answer = self.call(client, request)
+        return answer, self.said(name)
+
+    def said(self, name: str) -> dict[str, Any]:
+        """What a node's ``~/report`` says; empty where it says nothing."""
         with suppress(ExecutionError):  # a node that has failed early has nothing to report
             self.wait(lambda: name in self._reports, REPORT_S, f"the report of {name}")
-        return answer, self._reports.get(name, {})
+        return self._reports.get(name, {})
 
     def wait_until_ready(self) -> None:
         """Block until every service and action of the five nodes is there."""

@@ -18,6 +18,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from grasp_pose_net.exceptions import GraspPoseNetError
+from grasp_pose_net.process import settle
 
 BREATH_S = 0.0002  # between two rounds of callbacks
 END_S = 1.2  # short of the patience of whoever sent the signal
@@ -29,6 +30,7 @@ def run(make_node: Callable[[], Node], threads: int = 4) -> None:
     A node with a method ``end()`` is asked again and again, for up to ``END_S`` in which its callbacks still run, until it
     returns that all that it has begun is over.
     """
+    settle()
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
