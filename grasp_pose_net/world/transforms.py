@@ -60,6 +60,35 @@ def split_transform(T_a_b: ArrayLike) -> tuple[Array, Array]:
     return T_a_b[:3, 3].copy(), transformations.quaternion_from_matrix(T_a_b)
 
 
+def multiply_quat(a_wxyz: ArrayLike, b_wxyz: ArrayLike) -> Array:
+    """Quaternions (..., 4) of first turning by b, then by a."""
+    w, x, y, z = np.moveaxis(np.asarray(a_wxyz, float), -1, 0)
+    v, i, j, k = np.moveaxis(np.asarray(b_wxyz, float), -1, 0)
+    parts = (
+        w * v - x * i - y * j - z * k,
+        w * i + x * v + y * k - z * j,
+        w * j - x * k + y * v + z * i,
+        w * k + x * j - y * i + z * v,
+    )
+    return np.stack(parts, axis=-1)
+
+
+def moved_poses(T_a_b: ArrayLike, poses_b: ArrayLike, T_c_d: ArrayLike) -> Array:
+    """Poses of d in a, of frames c whose poses are given in b; poses are (B, 7): position [m], unit quaternion wxyz.
+
+    The same as one ``T_a_b @ T_b_c @ T_c_d`` after the other, without a loop.
+    """
+    poses_b = np.asarray(poses_b, float)
+    position, quat_wxyz = split_transform(T_c_d)
+    # p + R(q) v = p + 2 w (u x v) + 2 u x (u x v), u the vector part of q
+    w, u = poses_b[:, 3:4], poses_b[:, 4:]
+    across = 2.0 * np.cross(u, position)
+    tips = poses_b[:, :3] + position + w * across + np.cross(u, across)
+    quats = multiply_quat(multiply_quat(split_transform(T_a_b)[1], poses_b[:, 3:]), quat_wxyz)
+    quats *= np.where(quats[:, :1] < 0.0, -1.0, 1.0)
+    return np.concatenate([transform_points(T_a_b, tips), quats], axis=1)
+
+
 def inverse_transform(T_a_b: ArrayLike) -> Array:
     """``T_b_a`` of a rigid transform (4, 4)."""
     T_a_b = np.asarray(T_a_b, float)

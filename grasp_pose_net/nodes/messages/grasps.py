@@ -19,7 +19,8 @@ from grasp_pose_net.nodes.messages.basics import (
     transform_from_pose,
     vector_message,
 )
-from grasp_pose_net.world import Array, Grasp, Scene, inverse_transform, make_transform, split_transform
+from grasp_pose_net.world import Array, Grasp, Scene, inverse_transform, moved_poses
+from grasp_pose_net.world.transforms import SHORTEST_QUATERNION
 
 CLOSE_S, SQUEEZE_S = 0.8, 1.2
 
@@ -57,11 +58,16 @@ def candidate_messages(
         stamp: time of the object's pose.
     """
     header, names = Header(frame_id=frame, stamp=stamp), list(hand.joint_names)
-    postures = hand.all_joints(x[:, 7:])
+    roots = moved_poses(T_frame_object, x[:, :7], hand.T_base_root).tolist()
     messages = []
-    for pose, posture, name in zip(x, postures, ids, strict=True):
-        T_frame_root = T_frame_object @ make_transform(pose[:3], pose[3:7]) @ hand.T_base_root
-        message = GraspMessage(id=name, grasp_pose=pose_stamped(frame, T_frame_root, stamp))
+    for (px, py, pz, qw, qx, qy, qz), posture, name in zip(
+        roots, hand.all_joints(x[:, 7:]), ids, strict=True
+    ):
+        message = GraspMessage(id=name)
+        message.grasp_pose.header = header
+        pose = message.grasp_pose.pose
+        pose.position.x, pose.position.y, pose.position.z = px, py, pz
+        pose.orientation.w, pose.orientation.x, pose.orientation.y, pose.orientation.z = qw, qx, qy, qz
         message.grasp_posture = _posture(names, header, [(posture, None, 0.0)])
         messages.append(message)
     return messages
@@ -73,14 +79,18 @@ def pose_vectors(hand: Hand, messages: Sequence[GraspMessage], T_frame_object: A
     Raises:
         ValueError: a grasp has no posture, lacks a joint of the hand, or its pose is broken; the text names the grasp.
     """
-    T_object_frame, T_root_base = inverse_transform(T_frame_object), inverse_transform(hand.T_base_root)
-    x = np.empty((len(messages), hand.size))
-    for row, message in zip(x, messages, strict=True):
+    roots, postures = np.empty((len(messages), 7)), np.empty((len(messages), len(hand.joint_names)))
+    for root, posture, message in zip(roots, postures, messages, strict=True):
         where = f"grasp {message.id!r}"
-        posture = _positions(message.grasp_posture, 0, hand.joint_names, f"{where}: grasp_posture")
-        T_object_palm = T_object_frame @ _pose(message, where) @ T_root_base
-        row[:] = np.concatenate([*split_transform(T_object_palm), hand.independent_joints(posture)])
-    return x
+        posture[:] = _positions(message.grasp_posture, 0, hand.joint_names, f"{where}: grasp_posture")
+        p, q = message.grasp_pose.pose.position, message.grasp_pose.pose.orientation
+        root[:] = p.x, p.y, p.z, q.w, q.x, q.y, q.z
+        length = np.linalg.norm(root[3:])
+        if not np.isfinite(root).all() or length < SHORTEST_QUATERNION:
+            _pose(message, where)  # says what is wrong
+        root[3:] /= length
+    palms = moved_poses(inverse_transform(T_frame_object), roots, inverse_transform(hand.T_base_root))
+    return np.concatenate([palms, hand.independent_joints(postures)], axis=1)
 
 
 def grasp_from_message(message: GraspMessage, scene: Scene, tip: str, hand_joints: Sequence[str]) -> Grasp:
