@@ -94,16 +94,16 @@ class InferenceNode(Node):
             stamp = time_from_ns(target.stamp_ns)
             response.grasps = [grasp_message(grasp, scene.frame, stamp) for grasp in plan.grasps]
             code, text = MoveItErrorCodes.SUCCESS, f"{target.id}: {plan.account.text()}"
-            self.get_logger().info(text)
-            if self.executor is not None:  # drawn once the answer is on its way: nobody plans with a picture
-                self.executor.create_task(self._show, plan, target, scene.frame)
+            if self.executor is not None:  # once the answer is on its way: nobody plans with a picture
+                self.executor.create_task(self._show, plan, target, scene.frame, text)
         except (GraspPoseNetError, ValueError) as error:
             code, text = error_code(error), str(error)
             self.get_logger().warning(text)
         response.error_code = MoveItErrorCodes(val=code, message=text, source=self.get_name())
         return response
 
-    def _show(self, plan: Plan, target: SceneObject, frame: str) -> None:
+    def _show(self, plan: Plan, target: SceneObject, frame: str, text: str) -> None:
+        self.get_logger().info(text)
         self._markers.publish(
             grasp_markers(self._hand, plan.grasps, target, self._planner.fields[target.mesh], frame)
         )
