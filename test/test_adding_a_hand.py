@@ -13,7 +13,7 @@ import pytest
 import trimesh
 from typer.testing import CliRunner
 
-from grasp_pose_net.cli import app
+from grasp_pose_net.commands import app
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.hand.primitives import signed_distance
 from grasp_pose_net.models import share_dir

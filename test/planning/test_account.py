@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from grasp_pose_net.planning import Account, Batch, NoGraspFound, Plan, Reject, from_json, to_json
+from grasp_pose_net.planning import Account, Batch, NoGraspFound, Plan, Reject, reasons_from_json, to_json
 from grasp_pose_net.planning.reject import REACH, STAGES
 from grasp_pose_net.robot.grasp_motion import PROGRESS
 from grasp_pose_net.robot.problems import Problem
@@ -39,28 +39,33 @@ def test_every_candidate_has_exactly_one_end() -> None:
     )
 
 
-def test_an_account_travels_as_data() -> None:
-    account = Account(5, 28, Counter({Reject.WEAK: 4, Reject.HITS_SUPPORT: 12}), 7, {"forward": 0.063})
-    message = to_json("5 of 28; rejected: 99 lies, (2 ms)", account)
-    json.loads(message)
-    assert from_json(message) == ("5 of 28; rejected: 99 lies, (2 ms)", account)
+def test_an_account_and_the_reasons_travel_as_data() -> None:
+    batch = batch_of(PENETRATES=2, WEAK=1).followed_by(np.zeros((1, 25)))
+    said = json.loads(to_json("5 of 28; rejected: 99 lies, (2 ms)", batch))
+    assert said["text"] == "5 of 28; rejected: 99 lies, (2 ms)"
+    assert Account.from_data(said["account"]) == Account.of(batch)
+    assert reasons_from_json(json.dumps(said)) == [Reject.PENETRATES, Reject.PENETRATES, Reject.WEAK, None]
+    timed = Account(5, 28, Counter({Reject.WEAK: 4}), 7, {"forward": 0.063})
+    assert Account.from_data(json.loads(json.dumps(timed.data()))) == timed
 
 
 @pytest.mark.parametrize(
     ("message", "error"),
     [
         ("5 grasps of 28 candidates", "Expecting value|Extra data"),
-        ('{"text": "x"}', "expected an object with text and account"),
-        ('{"text": "x", "account": {"grasps": 1}}', "not the account of a plan: KeyError"),
-        (
-            '{"text": "x", "account": {"grasps": 1, "candidates": 1, "rejected": {"LOST": 1}, "seconds": {}, "spare": 0}}',
-            "no reason 'LOST'; there are: PENETRATES, HITS_SUPPORT",
-        ),
+        ('{"text": "x"}', "expected the reasons of candidates, got"),
+        ("[1, 2]", "expected the reasons of candidates, got"),
+        ('{"reasons": ["LOST"]}', "no reason 'LOST'; there are: PENETRATES, HITS_SUPPORT"),
     ],
 )
-def test_what_is_no_account_is_refused(message: str, error: str) -> None:
+def test_what_holds_no_reasons_is_refused(message: str, error: str) -> None:
     with pytest.raises(ValueError, match=error):
-        from_json(message)
+        reasons_from_json(message)
+
+
+def test_what_is_no_account_is_refused() -> None:
+    with pytest.raises(ValueError, match="not the account of a plan: KeyError"):
+        Account.from_data({"grasps": 1})
 
 
 def test_an_account_reads_as_one_line() -> None:

@@ -9,7 +9,7 @@ import trimesh
 from quick_planner import write_bad_meshes
 from typer.testing import CliRunner
 
-from grasp_pose_net.cli import app
+from grasp_pose_net.commands import app
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.synthesis import load_dataset
 

@@ -15,7 +15,7 @@ import torch
 from made_objects import random_grasps
 from typer.testing import CliRunner
 
-from grasp_pose_net.cli import app
+from grasp_pose_net.commands import app
 from grasp_pose_net.exceptions import CheckpointError, ConfigError, GraspPoseNetError
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference.network import CompactNetwork, load_network, save_network

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from typer.testing import CliRunner
 
+from grasp_pose_net.commands.study import remote_training
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import PaperNetwork, load_network, network_header
 from grasp_pose_net.training import load_prepared, loop
@@ -19,29 +18,17 @@ from grasp_pose_net.training.prepared import fingerprint
 SMALL = json.dumps({"channels": 2, "hidden": [16, 12, 8]})
 
 
-@pytest.fixture
-def script() -> ModuleType:
-    file = Path(__file__).parents[2] / "scripts" / "train_on_gpu.py"
-    spec = importlib.util.spec_from_file_location("train_on_gpu", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_from_dataset_to_low_rank_weights(
     tmp_path: Path,
     hand: Hand,
     write_dataset: Callable[..., Path],
-    script: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(loop, "REPORT_ROTATIONS", 1)
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> str:
-        result = CliRunner().invoke(script.app, arguments, catch_exceptions=False)
+        result = CliRunner().invoke(remote_training.app, arguments, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return result.output
 
