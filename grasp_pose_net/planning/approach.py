@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from grasp_pose_net.hand import Hand, Kinematics, rotation_from_quat
-from grasp_pose_net.refinement.arrays import scene
+from grasp_pose_net.refinement.arrays import scene_arrays
 from grasp_pose_net.refinement.kernel import box_distance, distance
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.world import Array, HalfSpace, Part
@@ -19,7 +19,8 @@ DIRECTIONS = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 # How far the hand is open on the way in, preferred first: 0 is the grasp, 1 the pre-grasp, 2 the open hand. A tight
 # pre-grasp often cannot pass the object's rim; a wide one often has no room between object and support.
 OPENINGS = (1.0, 1.35, 1.7, 2.0, 0.5)
-STEPS = 9
+STEPS = 9  # places on the way that are looked at, both ends among them
+
 # More room than this counts the same, so that the hand opens no wider than it must.
 ENOUGH_M = 0.003
 
@@ -109,7 +110,7 @@ def _clearance(
     kinematics = Kinematics(hand, dtype=torch.float64)
     spheres = kinematics.points(torch.as_tensor(poses.reshape(-1, poses.shape[2])), hand.spheres).numpy()
     return _smallest_gaps(
-        scene(field, plane, obstacles),
+        scene_arrays(field, plane, obstacles),
         spheres.reshape(*poses.shape[:2], -1, 3),
         hand.spheres.radius.copy(),
         directions,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.refinement.kernel import HandArrays, Scene
+from grasp_pose_net.refinement.kernel import HandArrays, SceneArrays
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.world import HalfSpace, Part
 
@@ -57,9 +57,9 @@ def hand_arrays(hand: Hand) -> HandArrays:
     )
 
 
-def scene(
+def scene_arrays(
     field: SignedDistanceField, plane: HalfSpace | None = None, obstacles: tuple[Part, ...] = ()
-) -> Scene:
+) -> SceneArrays:
     """What the kernel sees of an object, its support plane and its neighbours."""
     values = np.asarray(field.values, np.float32).view()
     values.setflags(write=False)  # always, so that one compiled version serves every field
@@ -68,7 +68,7 @@ def scene(
         row[:3], row[3:12] = box.T_object_shape[:3, 3], box.T_object_shape[:3, :3].reshape(-1)
         row[12:] = box.shape.bounds[1]
     flat = _NO_PLANE.copy() if plane is None else np.array([*plane.normal, plane.offset], np.float64)
-    return Scene(values, _floats(field.origin), float(field.spacing), flat, boxes)
+    return SceneArrays(values, _floats(field.origin), float(field.spacing), flat, boxes)
 
 
 def _floats(values: NDArray) -> NDArray[np.float64]:

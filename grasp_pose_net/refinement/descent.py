@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
-from grasp_pose_net.refinement.arrays import hand_arrays, scene
+from grasp_pose_net.refinement.arrays import hand_arrays, scene_arrays
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.world import HalfSpace, Part
 
@@ -115,7 +115,7 @@ def descend(
     moved = checked(hand, x)
     start = moved.copy() if anchor is None else checked(hand, anchor)
     count, size = len(moved), moved.shape[1]
-    hand_data, scene_data = hand_arrays(hand), scene(field, plane, obstacles)
+    hand_data, scene_data = hand_arrays(hand), scene_arrays(field, plane, obstacles)
     point_weight = point_weights(weights, count, len(hand_data.contact_link))
     seeds = candidate_seeds(seed, count)
     first, last = _weights(descent.energy, 0), _weights(descent.energy, 1)

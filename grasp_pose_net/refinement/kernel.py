@@ -63,8 +63,11 @@ class HandArrays(NamedTuple):
     group_start: NDArray  # (G + 1,)
 
 
-class Scene(NamedTuple):
-    """What the hand meets, in the object frame (see `arrays.scene`)."""
+class SceneArrays(NamedTuple):
+    """What the hand meets, in the object frame (see `arrays.scene_arrays`).
+
+    numba keeps compiled code beside the names of these types: another name makes what was kept unreadable.
+    """
 
     values: NDArray  # (R, R, R) float32 signed distances [m], positive outside
     origin: NDArray  # (3,) centre of cell 0

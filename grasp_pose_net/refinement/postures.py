@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
-from grasp_pose_net.refinement.arrays import hand_arrays, scene
+from grasp_pose_net.refinement.arrays import hand_arrays, scene_arrays
 from grasp_pose_net.refinement.descent import checked, over_threads
 from grasp_pose_net.refinement.forces import balanced_forces
 from grasp_pose_net.shapes import SignedDistanceField
@@ -152,7 +152,7 @@ def contact_jacobian(
         Points (B, P, 3) [m], signed distances (B, P) [m], object normals there (B, P, 3), and Jacobian
         (B, P, 3, D) [m/rad].
     """
-    hand_data, scene_data = hand_arrays(hand), scene(field)
+    hand_data, scene_data = hand_arrays(hand), scene_arrays(field)
     shape = (len(x), len(hand_data.contact_link))
     points, distances, normals = np.empty((*shape, 3)), np.empty(shape), np.empty((*shape, 3))
     jacobian = np.empty((*shape, 3, len(hand_data.lower)))

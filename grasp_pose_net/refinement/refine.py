@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
-from grasp_pose_net.refinement.arrays import hand_arrays, scene
+from grasp_pose_net.refinement.arrays import hand_arrays, scene_arrays
 from grasp_pose_net.refinement.descent import Descent, Energy, checked, descend, over_threads
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.world import HalfSpace, Part
@@ -115,7 +115,7 @@ def surface_depth(hand: Hand, field: SignedDistanceField, x: NDArray[np.floating
         field: signed distance field of the object.
         x: (B, 7 + D) pose vectors, object frame.
     """
-    poses, hand_data, scene_data = checked(hand, x), hand_arrays(hand), scene(field)
+    poses, hand_data, scene_data = checked(hand, x), hand_arrays(hand), scene_arrays(field)
     depth = np.empty(len(poses))
 
     def run(part: slice) -> None:

@@ -1,9 +1,11 @@
 """Grasps by simulated annealing, the method that the paper took its ground truth from: the baseline.
 
-As published for GraspIt!'s planner (Ciocarlie and Allen 2009; Ingber 1989): every step draws a neighbour of
-the current state along all variables at once, takes it if hand and object are not in collision and the cost
-is lower, or else with chance exp(-rise / T), and remembers the best states that differ. Neighbours and
-acceptance cool by the same schedule T(k) = T0 exp(-C k^(1/8)), whose k begins at 30000.
+As published for the planner of GraspIt! (Miller and Allen, 2004; Ciocarlie and Allen, 2009) with the schedule of
+Ingber (1989): every step draws a neighbour of the current state along all variables at once, takes it if hand and
+object are not in collision and the cost is lower, or else with chance exp(-rise / T), and remembers the best states
+that differ. Neighbours and acceptance cool by the same schedule,
+
+    T(k) = T0 exp(-C k^(1/8)),   whose k begins at 30000.
 
 The cost is the mean distance of the desired contact points from the surface, plus a length times
 (1 + n_hand . n_object) averaged over them; the paper names the distances alone.
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
-from grasp_pose_net.refinement.arrays import hand_arrays, scene
+from grasp_pose_net.refinement.arrays import hand_arrays, scene_arrays
 from grasp_pose_net.refinement.descent import candidate_seeds, checked, over_threads, point_weights
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.world import HalfSpace
@@ -88,7 +90,7 @@ def anneal(
     """
     start = checked(hand, x)
     count = len(start)
-    hand_data, scene_data = hand_arrays(hand), scene(field, plane)
+    hand_data, scene_data = hand_arrays(hand), scene_arrays(field, plane)
     point_weight = point_weights(weights, count, len(hand_data.contact_link))
     palm = np.repeat([config.position_jump_m, config.rotation_jump_rad], 3)
     jump = np.concatenate([palm, config.joint_jump * (hand_data.upper - hand_data.lower)])

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.hand import Kinematics
 from grasp_pose_net.refinement import Energy, contact_jacobian, evaluate, kernel
-from grasp_pose_net.refinement.arrays import hand_arrays, scene
+from grasp_pose_net.refinement.arrays import hand_arrays, scene_arrays
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.world import Box, HalfSpace, Part
 
@@ -44,7 +44,7 @@ def energies(hand, field, x, weights, plane, boxes, start):
     )
     points = np.linspace(0.5, 1.5, len(hand.contacts.link))[None].repeat(len(x), 0)
     still, seeds = (0.0, 0.0, 0.0, -1.0), np.zeros(len(x), np.uint64)
-    data = hand_arrays(hand), scene(field, plane, boxes)
+    data = hand_arrays(hand), scene_arrays(field, plane, boxes)
     kernel.descend_batch(*data, weights, weights, still, points, x, start, seeds, *out)
     return out[0], out[1]
 
@@ -111,7 +111,7 @@ def test_contact_jacobian_matches_central_differences(hand, field, poses):
 def test_distance_matches_torch_field_inside_and_outside_the_cube(hand, field):
     rng = np.random.default_rng(1)
     points = rng.uniform(-0.2, 0.2, (500, 3))
-    data = scene(field)
+    data = scene_arrays(field)
     ours = [kernel.distance(data, *point)[0] for point in points]
     theirs = field.distance(torch.tensor(points)[None])[0]
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-9)
@@ -137,7 +137,7 @@ def test_box_distance_has_known_values():
     turned = np.eye(4)
     turned[:3, :3] = Rotation.from_euler("z", 90, degrees=True).as_matrix()
     turned[:3, 3] = 1.0, 0.0, 0.0
-    data = scene(
+    data = scene_arrays(
         SignedDistanceField(np.ones((4, 4, 4)), np.zeros(3), 1.0, 1.0),
         None,
         (Part(Box((2.0, 4.0, 6.0)), turned),),
