@@ -182,7 +182,7 @@ def _failures(entries: Sequence[Entry], left_out: dict[str, str]) -> list[str]:
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a rate, which holds for few trials, too."""
+    """95 % interval of a rate, which holds for few trials, too (Wilson, 1927)."""
     interval = binomtest(successes, trials).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
 

@@ -1,4 +1,4 @@
-"""Motion planning with OMPL's RRT-Connect, Pinocchio's collision checks and TOPP-RA."""
+"""Motion planning with OMPL's RRT-Connect (Kuffner and LaValle, 2000) and Pinocchio's collision checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Joint motion over time: TOPP-RA along a path, smooth moves between postures, and the check of limits."""
+"""Joint motion over time: TOPP-RA (Pham and Pham, 2018) along a path, smooth moves, and the check of limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks f(o) = x: from an occupancy grid to a pose vector, and their weights in files.
+"""The networks f(o) = x (Liu et al., 2019): from an occupancy grid to a pose vector, and their weights in files.
 
 Every network takes grids (B, 64, 64, 64) and gives x (B, 7 + J): position [m], unit quaternion (w, x, y,
 z), joint angles [rad], in the frame of the (possibly rotated) grid.

@@ -43,7 +43,7 @@ def retry_rotations(count: int) -> Array:
 
 
 def super_fibonacci_rotations(count: int) -> Array:
-    """Evenly spread rotations (count, 3, 3): super-Fibonacci spirals (Alexa, CVPR 2022, Algorithm 1)."""
+    """Evenly spread rotations (count, 3, 3): super-Fibonacci spirals (Alexa, 2022, algorithm 1)."""
     from scipy.spatial.transform import Rotation
 
     phi, psi = np.sqrt(2.0), 1.533751168755204288118041

@@ -1,8 +1,8 @@
 """Poisson surface reconstruction on a regular grid, solved by Fourier transform.
 
 Oriented samples are spread over a grid as a vector field N. The indicator χ (1 inside, 0 outside) is the
-function whose gradient is -N smoothed with a Gaussian: Δχ = -∇·N (Kazhdan, Bolitho and Hoppe 2006; in Fourier
-space as Kazhdan 2005). The surface is where χ has its mean value over the samples. An object needs some 10^5
+function whose gradient is -N smoothed with a Gaussian: Δχ = -∇·N (Kazhdan, Bolitho and Hoppe, 2006; in
+Fourier space as Kazhdan, 2005). The surface is where χ has its mean value over the samples. An object needs some 10^5
 cells and 20 ms.
 
 The result is a volume, so that what else is known of an object (it does not reach below the table) is a

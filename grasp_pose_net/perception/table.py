@@ -93,8 +93,8 @@ def facing_plane(points_camera: Array) -> tuple[Array, Array]:
 def largest_plane(points: Array, max_tilt: float) -> Array:
     """Inliers (M, 3) of the plane with most of the points (N, 3) within PLANE_BAND_M, none where there is none.
 
-    RANSAC of our own, for Open3D's runs in threads and gives another plane each time. Its planes go through places
-    that are about as level as asked for: beside a wall, few triples of any points would hit the table.
+    RANSAC (Fischler and Bolles, 1981) of our own, for Open3D's runs in threads and gives another plane each time. Its
+    planes go through places that are about as level as asked for: beside a wall, few triples of any points would hit the table.
 
     Args:
         points: (N, 3), one for each occupied cell [m].

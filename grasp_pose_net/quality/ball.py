@@ -2,7 +2,7 @@
 
 The hull of wrenches w holds the ball of radius ε when w · u reaches ε for some w along every unit u. Building
 the whole hull to find its nearest facet takes tens of milliseconds; only the facets near the origin matter
-(Zheng, "An efficient algorithm for a grasp quality measure", IEEE T-RO 2013, grows the hull there only). Here
+(Zheng, 2013, grows the hull there only). Here
 the same is done on the polar side, P = {v : w · v <= 1 for all w}: a facet of the hull at distance d with
 normal u is the vertex v = u / d of P, so ε is one over the norm of the furthest vertex of P. P is cut out of a
 simplex, always by the wrench that reaches furthest along the furthest vertex, until no wrench cuts that vertex

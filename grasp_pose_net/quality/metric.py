@@ -1,9 +1,9 @@
-"""The ε-metric of Ferrari and Canny: how strong a disturbance a grasp resists in the worst direction.
+"""The ε-metric (Ferrari and Canny, 1992): how strong a disturbance a grasp resists in the worst direction.
 
 ε is the radius of the largest ball around the origin inside the convex hull of all contacts' friction-cone
 edge wrenches (L1). Each edge has unit force along the normal plus μ across; torques are taken about the
 centre of mass and divided by the largest distance from there to the surface, so that ε has no unit (as in
-GraspIt!). Single grasps and batches go the same way, and have the exact value (see `ball`).
+GraspIt!; Miller and Allen, 2004). Single grasps and batches go the same way, and have the exact value (see `ball`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Noise of a structured-light depth camera, after Nguyen, Izadi and Lovell (3DIMPVT 2012)."""
+"""Noise of a structured-light depth camera, after Nguyen, Izadi and Lovell (2012)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from grasp_pose_net.world import Array
 DENSITY = 300.0  # kg/m³, and the limits below: the lift trial of the paper's table-top objects
 MASS_LIMITS_KG = (0.05, 1.0)
 MOST_PIECES = 16
-# a shallower search than the default: five times faster, and the pieces of a mug hold no more volume
+# Convex pieces (Wei et al., 2022). A shallower search than the default: five times faster, and the pieces of a mug hold no
+# more volume.
 COACD = {"threshold": 0.05, "mcts_iterations": 60, "mcts_nodes": 10, "mcts_max_depth": 2, "resolution": 1000}
 COLOURS = ((0.86, 0.35, 0.25), (0.25, 0.53, 0.78), (0.95, 0.70, 0.25), (0.36, 0.65, 0.42), (0.60, 0.42, 0.68))
 

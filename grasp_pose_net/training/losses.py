@@ -1,4 +1,4 @@
-"""The paper's losses. Every residual is a sum over the pose vector, a mean over the batch.
+"""The paper's losses (Liu et al., 2019). Every residual is a sum over the pose vector, a mean over the batch.
 
 The paper adds squared metres, quaternion parts and radians as they are; `PAPER_WEIGHTS` does that. For
 training, `PoseWeights` brings the three to one scale: how far they move the hand's skin, counted in units

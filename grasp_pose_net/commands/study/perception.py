@@ -3,8 +3,8 @@
     grasp-pose-net study perception --meshes OBJECTS --scenes 100 --out docs/results/perception_report.json
 
 Scene i has 1 + i % 6 objects in random stable poses. The cameras, their noise and their calibration errors are those of
-the scan protocol (640 x 480, 0.7 m away, 40 degrees up, evenly around; depth noise after Nguyen et al. 2012; poses wrong by up
-to 2 mm and 0.3 degrees). Every scene is written when it is done; the same command goes on where it stopped.
+the scan protocol (640 x 480, 0.7 m away, 40 degrees up, evenly around; depth noise after Nguyen, Izadi and Lovell, 2012;
+poses wrong by up to 2 mm and 0.3 degrees). Every scene is written when it is done; the same command goes on where it stopped.
 
 What is measured: a perceived object belongs to the true one that is nearest to most of its seen points, if 80 % of them lie
 within 1 cm of it. A true object is found when one belongs to it; every further one, and one that belongs to none, is false.
