@@ -1,4 +1,4 @@
-"""What a process that plans asks of its libraries: threads that sleep while they wait, and memory that is kept for the next time.
+"""What a process asks of its libraries: threads that sleep while they wait, and memory that is kept for the next time.
 
 Several libraries bring a pool of threads of their own. By default, a pool that has done its work spins for up to 0.2 s in
 case more comes, and takes the cores from whoever works then: a plan right after a capture took 0.08 s longer. And the C
@@ -34,5 +34,5 @@ def settle() -> None:
         os.environ.setdefault(name, value)
     with suppress(OSError, AttributeError):  # elsewhere than with glibc there is nothing to ask
         c = ctypes.CDLL(None)
-        for number, value in MALLOC.values():
-            c.mallopt(number, value)
+        for number, size in MALLOC.values():
+            c.mallopt(number, size)

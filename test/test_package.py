@@ -70,7 +70,7 @@ def test_setup_takes_name_and_version_from_the_manifest(setup_arguments: dict[st
 def test_every_sub_package_is_installed_and_no_test(setup_arguments: dict[str, Any]) -> None:
     folders = {
         "grasp_pose_net",
-        *(f"grasp_pose_net.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py")),
+        *(".".join(path.parent.relative_to(ROOT).parts) for path in PACKAGE.glob("*/**/__init__.py")),
     }
     assert set(setup_arguments["packages"]) == folders
 

@@ -32,7 +32,6 @@ from grasp_pose_net.planning import (
     best_of,
     supports_beneath,
 )
-from grasp_pose_net.process import settle
 from grasp_pose_net.robot import RobotModel
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.force_trial import ForceTrial
@@ -107,7 +106,6 @@ def make_tools(config: BenchmarkConfig) -> Tools:
 @lru_cache(maxsize=1)
 def _warm_tools(config: BenchmarkConfig) -> Tools:
     """Tools that a worker keeps: the first call is not in anybody's time."""
-    settle()
     shared = make_tools(config)
     shared.planner.warm_up()
     return shared

@@ -48,6 +48,8 @@ def benchmark(
 
     Example: grasp-pose-net benchmark --meshes objects --out runs/benchmark --limit 10
     Without cameras and arm: grasp-pose-net benchmark --meshes objects --out runs/force --stages plan,force --no-arm
+
+    Long because every option is a line of the signature.
     """
     from grasp_pose_net.benchmark import benchmark_config, run_benchmark
 

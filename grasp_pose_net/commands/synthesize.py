@@ -35,6 +35,8 @@ def synthesize(
     the reason in the report (2 is a wrong command line).
 
     Example: grasp-pose-net synthesize --meshes objects --sources bigbird,kit --out shadow.npz --seed 1
+
+    Long because every option is a line of the signature.
     """
     from grasp_pose_net.provenance import commit
     from grasp_pose_net.simulation.force_trial import ForceValidator

@@ -1,4 +1,7 @@
-"""Cancels pick-ups in simulation, in each of their stages, and sees what the robot does; see `study cancel`."""
+"""Cancels pick-ups in simulation, in each of their stages, and sees what the robot does; see `study cancel`.
+
+Long because it is one measurement, from the set-up to its table.
+"""
 
 from __future__ import annotations
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from moveit_msgs.action import Pickup as PickupAction
 from moveit_msgs.msg import (
-    Constraints,
     DisplayRobotState,
     DisplayTrajectory,
     MoveItErrorCodes,
@@ -31,7 +30,6 @@ from grasp_pose_net.execution import (
     MoveItSession,
     OmplPlanner,
     Pickup,
-    PickupConfig,
     PickupPlan,
     PickupResult,
     Recovery,
@@ -40,41 +38,19 @@ from grasp_pose_net.execution import (
 from grasp_pose_net.nodes.messages.display import grasp_state, planned_motion
 from grasp_pose_net.nodes.messages.grasps import grasp_from_message
 from grasp_pose_net.nodes.messages.motion import ERROR_CODES, trajectory_message
-from grasp_pose_net.nodes.support.controller_client import ControllerClient, ControllerParameters
+from grasp_pose_net.nodes.messages.pickup import supports_of_goal
+from grasp_pose_net.nodes.support.controller_client import ControllerClient
 from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
-from grasp_pose_net.nodes.support.moveit_start import PLANNERS, start_moveit, uses_moveit
+from grasp_pose_net.nodes.support.executor_parameters import ExecutorParameters
+from grasp_pose_net.nodes.support.moveit_start import start_moveit, uses_moveit
 from grasp_pose_net.nodes.support.object_scene import ObjectScene
 from grasp_pose_net.nodes.support.parameters import declare
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.nodes.support.runtime import run
-from grasp_pose_net.nodes.support.shared import RobotParameters, SceneParameters
-from grasp_pose_net.planning import supports_beneath
 from grasp_pose_net.robot import ExecutionFailed, MotionConfig, PlanningFailed, RobotModel
 from grasp_pose_net.world import Grasp, Scene
 
 IDLE = "idle"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExecutorParameters(RobotParameters, SceneParameters):
-    """Parameters of the executor node."""
-
-    planner: str = field(
-        default="ompl",
-        metadata={
-            "doc": "plans the arm's motions; auto takes MoveIt, which then also executes, where it is installed",
-            "choices": PLANNERS,
-        },
-    )
-    dry_run: bool = field(
-        default=False,
-        metadata={"live": True, "doc": "plan and show every motion, and send none to a controller"},
-    )
-    motion: MotionConfig = field(
-        default_factory=lambda: MotionConfig(velocity_scale=0.1, acceleration_scale=0.1)
-    )
-    pickup: PickupConfig = field(default_factory=PickupConfig)
-    controllers: ControllerParameters = field(default_factory=ControllerParameters)
 
 
 class ExecutorNode(Node):
@@ -156,7 +132,8 @@ class ExecutorNode(Node):
         self._doing = "planning a pickup"
         answer = PickupAction.Result()
         try:
-            scene, supports = self._checked_scene(handle.request)
+            scene = self._scene.scene
+            supports = supports_of_goal(handle.request, scene, self._robot.arm_group)
             grasps = [
                 grasp_from_message(message, scene, self._robot.tip, self._robot.hand.names)
                 for message in handle.request.possible_grasps
@@ -175,23 +152,6 @@ class ExecutorNode(Node):
             if result.grasp is not None and grasp.id == result.grasp.id:
                 answer.grasp = message
         return self._end(handle, answer, ERROR_CODES[result.problem], result.text)
-
-    def _checked_scene(self, goal: PickupAction.Goal) -> tuple[Scene, tuple[str, ...]]:
-        """Scene of a goal and what its target stands on.
-
-        Raises:
-            PlanningError: target or support is not in the scene.
-            ValueError: the goal asks for what this executor cannot do, or the scene is broken.
-        """
-        if goal.group_name not in ("", self._robot.arm_group):
-            raise ValueError(f"group_name is {goal.group_name!r}; valid: {self._robot.arm_group!r}")
-        if goal.path_constraints != Constraints():
-            raise ValueError("path_constraints are not supported; leave them empty")
-        scene = self._scene.scene
-        target = scene[goal.target_name]
-        if goal.support_surface_name:
-            return scene, (scene[goal.support_surface_name].id,)
-        return scene, supports_beneath(scene, target)
 
     def _run(
         self, handle: ServerGoalHandle, grasps: list[Grasp], scene: Scene, supports: tuple[str, ...]
@@ -291,8 +251,6 @@ class ExecutorNode(Node):
             self._busy.release()
         self._note(what, response.message, response.success)
         return response
-
-    # what is said of it
 
     @property
     def _dry_run(self) -> bool:

@@ -13,9 +13,9 @@ import torch
 from moveit_msgs.msg import CollisionObject, MoveItErrorCodes, PlanningSceneWorld
 from moveit_msgs.srv import GraspPlanning
 
-from grasp_pose_net.benchmark import benchmark_config
+from grasp_pose_net.benchmark import BenchmarkConfig, benchmark_config
 from grasp_pose_net.benchmark.run import chosen_meshes
-from grasp_pose_net.benchmark.trial import Task, episode_of, make_tools, views_of_task
+from grasp_pose_net.benchmark.trial import Task, Tools, episode_of, make_tools, views_of_task
 from grasp_pose_net.bringup import Runner, prepare_environment
 from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
 from grasp_pose_net.inference import weights
@@ -23,7 +23,7 @@ from grasp_pose_net.nodes.messages.scene import object_message, scene_from_messa
 from grasp_pose_net.nodes.support.demo_client import DemoClient, connected
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.perception import perceive
-from grasp_pose_net.planning import ArmChecks, Fields, GraspPlanner
+from grasp_pose_net.planning import ArmChecks, Fields, GraspPlanner, Stage
 from grasp_pose_net.provenance import record
 from grasp_pose_net.robot.collision import forget_meshes
 from grasp_pose_net.synthesis.sources import mesh_hash
@@ -50,7 +50,6 @@ def check_live(
     scenes = perceived(meshes, split, limit, config)
     tools = make_tools(config)
     tools.planner.warm_up()
-    assert tools.robot is not None  # the benchmark has one by default
     nodes = [node for node in NODES if node.name in ("inference", "refinement")]
     parameters = {node.name: node.overrides(Start()) | {"use_sim_time": False} for node in nodes}
     rows: list[dict[str, Any]] = []
@@ -67,21 +66,19 @@ def check_live(
             publisher.publish(message)
             time.sleep(IDLE_S)  # the nodes prepare for a scene when it comes, and nobody asks at once
             own = {"object": name, **one_request(client, tools.planner, scene)}
-            fresh = GraspPlanner(
-                tools.hand,
-                config.grasps,
-                ArmChecks(tools.robot, tools.hand, config.motion),
-                tools.planner.stages[1],
-                Fields(config.grasps.field_cells),
-            )
+            fresh = planner_of(tools, config, tools.planner.stages[1])
             forget_meshes()
             time.sleep(IDLE_S)
             own[FROM_MESH] = timed(fresh, scene)
             if number:  # the first loads what is loaded once
                 rows.append(own)
-    kinds = (LIVE, PREPARED, FROM_MESH)
-    p50 = {kind: float(np.median([row[kind] for row in rows])) for kind in kinds}
-    ratios = {kind: p50[LIVE] / p50[kind] for kind in kinds[1:]}
+    about = {"objects": len(scenes), "threads": threads, "load": os.getloadavg()[0]}
+    return about | medians(rows) | {"requests": rows} | record(seed, weights(config.hand, ""))
+
+
+def medians(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of the times of all requests, and of the stages of each; and how many times as long the live answer takes."""
+    p50 = {kind: float(np.median([row[kind] for row in rows])) for kind in (LIVE, PREPARED, FROM_MESH)}
     stages = {
         kind: {
             stage: float(np.median([row["stages"][kind][stage] for row in rows]))
@@ -89,16 +86,19 @@ def check_live(
         }
         for kind in (LIVE, PREPARED)
     }
-    about = {"objects": len(scenes), "threads": threads, "load": os.getloadavg()[0]}
-    return (
-        about
-        | {"p50_s": p50, "ratios": ratios, "stages_p50_s": stages, "requests": rows}
-        | record(seed, weights(config.hand, ""))
-    )
+    ratios = {kind: p50[LIVE] / p50[kind] for kind in (PREPARED, FROM_MESH)}
+    return {"p50_s": p50, "ratios": ratios, "stages_p50_s": stages}
+
+
+def planner_of(tools: Tools, config: BenchmarkConfig, refine: Stage) -> GraspPlanner:
+    """A planner that knows no scene and no field yet."""
+    assert tools.robot is not None  # the benchmark has one by default
+    arm = ArmChecks(tools.robot, tools.hand, config.motion)
+    return GraspPlanner(tools.hand, config.grasps, arm, refine, Fields(config.grasps.field_cells))
 
 
 def perceived(
-    meshes: Path, split: str, limit: int, config: Any
+    meshes: Path, split: str, limit: int, config: BenchmarkConfig
 ) -> list[tuple[str, PlanningSceneWorld, Scene]]:
     """Name of each object, what perception publishes of it, and the scene that this is."""
     scenes = []

@@ -199,7 +199,8 @@ def broken(**changes: object) -> CollisionObject:
     ("message", "text"),
     [
         (broken(primitives=[SolidPrimitive(type=1, dimensions=[1.0, 2.0])]), r"'thing': primitive of type 1 has .*expected 3"),
-        (broken(primitives=[SolidPrimitive(type=3, dimensions=[1.0, -2.0])]), "'thing': radius of a cylinder: expected a number above 0"),
+        (broken(primitives=[SolidPrimitive(type=3, dimensions=[1.0, -2.0])]),
+         "'thing': radius of a cylinder: expected a number above 0"),
         (broken(primitives=[SolidPrimitive(type=5, dimensions=[1.0, 2.0])]), "'thing': primitive of type 5 is not supported"),
         (broken(primitive_poses=[]), "'thing': it has 1 primitive shapes and 0 poses"),
         (broken(primitives=[], primitive_poses=[]), "'thing' has no shape"),

@@ -80,7 +80,7 @@ def test_a_scene_that_is_refused_is_refused_to_all_who_ask_until_a_better_one_co
     scene = ObjectScene(topic, SceneParameters())
     topic.publish(TABLE, TABLE)
     with pytest.raises(
-        ValueError, match="the scene on /perception/objects is refused: .*two objects 'table'"
+        ValueError, match=r"the scene on /perception/objects is refused: .*two objects 'table'"
     ):
         scene.around(CollisionObject(), [])
     assert len(topic.warned) == 1

@@ -1,1 +1,3 @@
 """Studies: one module each, loaded when it is asked for; its text is its help."""
+
+__all__: list[str] = []

@@ -48,12 +48,9 @@ SURFACE_POINTS = 5000
 OWNER_POINTS, OWN_M, OWN_RATIO = 1000, 0.01, 0.8
 TABLE = TabletopConfig()
 CONFIG = PerceptionConfig(workspace_min=(0.32, -0.38, 0.62), workspace_max=(1.08, 0.38, 1.22))
+SCENES = {"scenes_all_found": "all found", "scenes_without_false": "none false"}
 CURVES = (
-    (
-        "detection",
-        "part of the scenes",
-        {"scenes_all_found": "all found", "scenes_without_false": "none false"},
-    ),
+    ("detection", "part of the scenes", SCENES),
     ("occupancy", "IoU", {"iou_mean": "mean", "iou_p5": "5th percentile"}),
     ("distances", "mm", {"chamfer_mean_m": "Chamfer, mean", "centre_p95_m": "centre of mass, p95"}),
 )

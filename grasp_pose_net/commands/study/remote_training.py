@@ -80,7 +80,10 @@ def train(
     checkpoint_s: Annotated[float, typer.Option(help="Least time between two checkpoints [s].")] = 120.0,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
 ) -> None:
-    """Train for some minutes, or go on."""
+    """Train for some minutes, or go on.
+
+    Long because every option is a line of the signature.
+    """
     torch.backends.cudnn.benchmark = True  # shapes never change, so the search for the fastest kernels pays
     config = TrainConfig(
         network=network,

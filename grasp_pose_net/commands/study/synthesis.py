@@ -78,7 +78,10 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Report.")] = None,
 ) -> None:
-    """Plan, print one line per object and method, write the report."""
+    """Plan, print one line per object and method, write the report.
+
+    Long because every option is a line of the signature.
+    """
     options = Options(
         methods=tuple(methods.split(",")), grasps=grasps, candidates=candidates, sample=sample,
         published=published, weak=weak, seed=seed,

@@ -1,1 +1,1 @@
-"""nodes/messages."""
+"""Converters between messages and the library's types: pure functions."""

@@ -1,1 +1,1 @@
-"""nodes/support."""
+"""What nodes share: parameters, runtime, topics, clients."""
