@@ -29,7 +29,7 @@ ROBOT = "ur10_shadow"
 @pytest.fixture(scope="module")
 def moveit(robot):
     """One MoveIt for all tests of this file: a process can have only one."""
-    from grasp_pose_net.nodes import moveit_messages
+    from grasp_pose_net.nodes.messages import moveit as moveit_messages
 
     parameters = moveit_parameters(ROBOT, robot_urdf(ROBOT), robot_srdf(ROBOT), robot, CONFIG)
     session = MoveItSession(robot, CONFIG, parameters, moveit_messages)
