@@ -3,8 +3,8 @@
 from grasp_pose_net.training.comparison import Evaluation
 from grasp_pose_net.training.config import Resources, TrainConfig
 from grasp_pose_net.training.data import (
-    Batch,
     Objects,
+    TrainingBatch,
     draw_batch,
     load_objects,
     make_batch,
@@ -28,12 +28,12 @@ from grasp_pose_net.training.shrink import low_rank
 
 __all__ = [
     "PAPER_WEIGHTS",
-    "Batch",
     "Evaluation",
     "Objects",
     "PoseWeights",
     "Resources",
     "TrainConfig",
+    "TrainingBatch",
     "collision_loss",
     "combined_loss",
     "consistency_loss",

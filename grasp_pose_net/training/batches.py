@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from grasp_pose_net.training.data import Batch, Objects, draw_batch
+from grasp_pose_net.training.data import Objects, TrainingBatch, draw_batch
 
 AHEAD = 4  # batches that each worker has ready
 
 
 @dataclass(frozen=True)
-class Draws(Dataset[Batch]):
+class Draws(Dataset[TrainingBatch]):
     """The batch of every step.
 
     Attributes:
@@ -36,13 +36,13 @@ class Draws(Dataset[Batch]):
     seed: int
     paper_share: float
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> TrainingBatch:
         """Batch of a step."""
         rng = np.random.default_rng([self.seed, step])
         return draw_batch(self.objects, self.batch, rng=rng, paper_share=self.paper_share, part=self.part)
 
 
-def stream(draws: Draws, steps: range, workers: int) -> Iterator[Batch]:
+def stream(draws: Draws, steps: range, workers: int) -> Iterator[TrainingBatch]:
     """Batches of some steps in order, made ahead by worker processes, or here and now without any."""
     if workers == 0:
         return map(draws.__getitem__, steps)

@@ -16,7 +16,7 @@ from grasp_pose_net.hand import Kinematics
 from grasp_pose_net.inference.proposal import SampledProposer, retry_rotations
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.shapes.split import object_hash
-from grasp_pose_net.training.data import Batch, Objects, make_batch
+from grasp_pose_net.training.data import Objects, TrainingBatch, make_batch
 from grasp_pose_net.training.evaluation import (
     PAPER_MEASURE,
     Held,
@@ -181,18 +181,18 @@ def pose_change(x: torch.Tensor, reference: torch.Tensor, weights: PoseWeights) 
     return result
 
 
-def _answer(one: Trained, batch: Batch) -> torch.Tensor:
+def _answer(one: Trained, batch: TrainingBatch) -> torch.Tensor:
     """Pose vectors (R, 7 + J) in the frames of the grids."""
     with torch.inference_mode():
         return one.network(batch.grids).float()
 
 
 def _network_figures(
-    objects: Objects, batch: Batch, x: torch.Tensor, kinematics: Kinematics, one: Trained
+    objects: Objects, batch: TrainingBatch, x: torch.Tensor, kinematics: Kinematics, one: Trained
 ) -> dict[str, float]:
     """Figures straight from the network, over the paper's grids of one object."""
     x = x[:PAPER_GRIDS]
-    paper = Batch(**{part.name: getattr(batch, part.name)[:PAPER_GRIDS] for part in fields(batch)})
+    paper = TrainingBatch(**{part.name: getattr(batch, part.name)[:PAPER_GRIDS] for part in fields(batch)})
     row = residuals(objects, paper, x, kinematics, one.measure)
     raw = residuals(objects, paper, x, kinematics, PAPER_MEASURE)
     row |= {f"paper_{name}": raw[name] for name in ("l2", "consistency", "combined")}

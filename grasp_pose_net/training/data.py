@@ -83,7 +83,7 @@ class Objects:
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """What the network sees, and what is needed to judge its answer.
 
     Attributes:
@@ -176,7 +176,7 @@ def draw_batch(
     rng: np.random.Generator,
     paper_share: float = 0.0,
     part: slice = slice(None),
-) -> Batch:
+) -> TrainingBatch:
     """Random objects under random rotations.
 
     Rotating grid and grasps together is the paper's augmentation, from all rotations instead of 27. Since
@@ -198,7 +198,7 @@ def draw_batch(
     return make_batch(objects, index[part], rotations[part])
 
 
-def make_batch(objects: Objects, index: np.ndarray, rotations: np.ndarray) -> Batch:
+def make_batch(objects: Objects, index: np.ndarray, rotations: np.ndarray) -> TrainingBatch:
     """Grids of objects `index` (B,) under rotations (B, 3, 3), made where the objects are."""
     device = objects.values.device
     numbers, turns = torch.from_numpy(index), torch.from_numpy(rotations)
@@ -208,7 +208,7 @@ def make_batch(objects: Objects, index: np.ndarray, rotations: np.ndarray) -> Ba
     else:
         grids = sampled_grids(objects, numbers.to(device), turns.float().to(device))
     rotation, quat_wxyz = turns.float().to(device), quat_from_rotation(turns).float().to(device)
-    return Batch(numbers.to(device), rotation, quat_wxyz, grids)
+    return TrainingBatch(numbers.to(device), rotation, quat_wxyz, grids)
 
 
 def sampled_grids(objects: Objects, index: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:

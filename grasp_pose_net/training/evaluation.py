@@ -13,7 +13,7 @@ from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.quality import contacts, epsilon_batch, penetration
 from grasp_pose_net.refinement import Refinement, refine
 from grasp_pose_net.shapes import SignedDistanceField, random_rotations
-from grasp_pose_net.training.data import Batch, Objects, make_batch
+from grasp_pose_net.training.data import Objects, TrainingBatch, make_batch
 from grasp_pose_net.training.losses import (
     PAPER_WEIGHTS,
     PoseWeights,
@@ -53,7 +53,7 @@ PAPER_MEASURE = Measure(weights=PAPER_WEIGHTS, collision_per_m2=1.0)
 
 
 def losses_of(
-    objects: Objects, batch: Batch, x: torch.Tensor, kinematics: Kinematics, weights: PoseWeights
+    objects: Objects, batch: TrainingBatch, x: torch.Tensor, kinematics: Kinematics, weights: PoseWeights
 ) -> dict[str, torch.Tensor]:
     """Every loss of predictions, before β: "l2", "consistency" and "collision" [m²], scalars.
 
@@ -75,7 +75,7 @@ def losses_of(
 
 
 def residuals(
-    objects: Objects, batch: Batch, x: torch.Tensor, kinematics: Kinematics, measure: Measure
+    objects: Objects, batch: TrainingBatch, x: torch.Tensor, kinematics: Kinematics, measure: Measure
 ) -> dict[str, float]:
     """Means of every loss over a batch, "combined" among them; arguments as `losses_of`."""
     losses = losses_of(objects, batch, x, kinematics, measure.weights)
@@ -85,7 +85,9 @@ def residuals(
     return {name: float(value) for name, value in {**losses, "combined": combined}.items()}
 
 
-def depths(objects: Objects, batch: Batch, x: torch.Tensor, kinematics: Kinematics) -> dict[str, float]:
+def depths(
+    objects: Objects, batch: TrainingBatch, x: torch.Tensor, kinematics: Kinematics
+) -> dict[str, float]:
     """Where the hand's contact points are, means over a batch; arguments as `losses_of`.
 
     Returns:

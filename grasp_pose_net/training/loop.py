@@ -22,7 +22,7 @@ from grasp_pose_net.training.batches import Draws, stream
 from grasp_pose_net.training.card import licences_of, model_card
 from grasp_pose_net.training.checkpoints import Run, begin, keep, record
 from grasp_pose_net.training.config import LOSSES, PRECISIONS, Resources, TrainConfig
-from grasp_pose_net.training.data import Batch, Objects
+from grasp_pose_net.training.data import Objects, TrainingBatch
 from grasp_pose_net.training.evaluation import Measure, evaluate_network, losses_of
 from grasp_pose_net.training.losses import combined_loss
 from grasp_pose_net.training.parallel import Team, team
@@ -159,7 +159,7 @@ def _figures(
 def _epoch(
     run: Run,
     network: nn.Module,
-    batches: Iterator[Batch],
+    batches: Iterator[TrainingBatch],
     objects: Objects,
     kinematics: Kinematics,
     config: TrainConfig,
@@ -181,7 +181,7 @@ def _epoch(
 def step(
     run: Run,
     network: nn.Module,
-    batch: Batch,
+    batch: TrainingBatch,
     objects: Objects,
     kinematics: Kinematics,
     config: TrainConfig,
