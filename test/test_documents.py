@@ -20,7 +20,9 @@ REFERENCES = ROOT / "docs" / "references.md"
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").rglob("README.md")]
 )
-SOURCES = sorted(path for top in ("grasp_pose_net", "tools", "examples") for path in (ROOT / top).rglob("*.py"))
+SOURCES = sorted(
+    path for top in ("grasp_pose_net", "tools", "examples") for path in (ROOT / top).rglob("*.py")
+)
 SUFFIXES = "py|md|yaml|toml|txt|cfg|xml|svg|png|json|sh|srdf"
 
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -95,14 +97,15 @@ def resolves(dotted: str) -> bool:
     return parts[1] in _names(found)
 
 
-def where_defined(cls: str) -> list[str]:
-    """Files of the package with a class of a name, once for each."""
-    return [
-        str(path.relative_to(PACKAGE))
-        for path in sorted(PACKAGE.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ClassDef) and node.name == cls
-    ]
+@cache
+def where_defined() -> dict[str, list[str]]:
+    """Files of the package with a class of each name, once for each."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    return found
 
 
 @pytest.mark.parametrize("document", [ARCHITECTURE, CONTRIBUTING], ids=relative)
@@ -118,7 +121,9 @@ def test_commands_scripts_and_links_lead_somewhere(document: Path) -> None:
     text = document.read_text()
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     unknown = [
-        f"{study}{name}" for study, name in COMMAND.findall(text) if name not in (STUDIES if study else commands)
+        f"{study}{name}"
+        for study, name in COMMAND.findall(text)
+        if name not in (STUDIES if study else commands)
     ]
     assert unknown == [], "no such commands"
     assert [script for script in SCRIPT.findall(text) if not (ROOT / script).is_file()] == []
@@ -142,7 +147,7 @@ def anchors(document: Path) -> set[str]:
 def test_each_word_of_the_vocabulary_is_one_class() -> None:
     rows = re.findall(r"^\| [^|]+ \| `(\w+)` \| `([^`]+)` \|", section(ARCHITECTURE, "## Words"), re.M)
     assert {"Scene", "SceneObject", "Shape", "Grasp", "Trajectory", "JointState"} <= {cls for cls, _ in rows}
-    assert {cls: where_defined(cls) for cls, _ in rows} == {cls: [file] for cls, file in rows}
+    assert {cls: where_defined().get(cls, []) for cls, _ in rows} == {cls: [file] for cls, file in rows}
 
 
 def test_the_walk_names_each_file_once() -> None:
