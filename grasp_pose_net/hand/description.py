@@ -104,14 +104,10 @@ class HandDescription:
                 raise ConfigError(f"{where}: {found} is not independent; valid: {valid}")
             if coupled.ratio == 0:
                 raise ConfigError(f"{where}: coupled.{name}.ratio must not be 0; a joint that rests is fixed")
-        for name, angle in self._open_angles().items():
+        angles = {name: joint.open for name, joint in self.independent.items()}
+        angles |= {name: rule.ratio * angles[rule.joint] for name, rule in self.coupled.items()}
+        for name, angle in (angles | self.fixed).items():
             lower, upper = movable[name].lower, movable[name].upper
             if not lower <= angle <= upper:
                 limits = f"{lower:.4f} to {upper:.4f} rad"
                 raise ConfigError(f"{where}: angle {angle} of {name!r} is outside its limits {limits}")
-
-    def _open_angles(self) -> dict[str, float]:
-        """Angle [rad] of every joint at the open posture."""
-        angles = {name: joint.open for name, joint in self.independent.items()}
-        angles |= {name: rule.ratio * angles[rule.joint] for name, rule in self.coupled.items()}
-        return angles | self.fixed

@@ -47,6 +47,7 @@ class Hand(ReadOnlyArrays):
         open_joints: (J,) [rad] posture that receives an object.
         closing: (J,) weight and sense of each joint when the hand closes.
         variety: (J,) how widely starts are spread about the open posture, 1 = like most joints.
+        joint_ratios: (all, J) angle of each of ``joint_names`` per angle of each independent joint.
         tree: links and joints, rooted at the base link.
         shapes: collision primitives.
         contacts: points that may touch an object.
@@ -67,12 +68,12 @@ class Hand(ReadOnlyArrays):
     open_joints: Array
     closing: Array
     variety: Array
+    joint_ratios: Array
     tree: KinematicTree
     shapes: tuple[Solid, ...]
     contacts: Contacts
     digit_names: tuple[str, ...]
-    _expansion: Array  # (all joints, J): all = _expansion @ independent + _offset
-    _offset: Array
+    _offset: Array  # (all,) angles of all joints where the independent ones are 0
 
     @classmethod
     def load(cls, name: str) -> Hand:
@@ -136,7 +137,7 @@ class Hand(ReadOnlyArrays):
 
     def all_joints(self, joints: Array) -> Array:
         """Angles (..., all) [rad] of ``joint_names`` from independent angles (..., J)."""
-        return np.asarray(joints, float) @ self._expansion.T + self._offset
+        return np.asarray(joints, float) @ self.joint_ratios.T + self._offset
 
     def independent_joints(self, angles: Array) -> Array:
         """Angles (..., J) [rad] of ``independent_names`` from those of all joints (..., all)."""
@@ -173,11 +174,11 @@ def _build(description: HandDescription, urdf: Urdf, text: str) -> Hand:
     drives = _drives(description)
     tree = build_tree(urdf, description.base_link, drives)
     count = len(description.independent)
-    expansion, lower, upper = np.zeros((len(movable), count)), np.full(count, -np.inf), np.full(count, np.inf)
+    ratios, lower, upper = np.zeros((len(movable), count)), np.full(count, -np.inf), np.full(count, np.inf)
     for row, joint in enumerate(movable):
         drive = drives[joint.name]
         if drive.dof >= 0:
-            expansion[row, drive.dof] = drive.ratio
+            ratios[row, drive.dof] = drive.ratio
             bounds = sorted((joint.lower / drive.ratio, joint.upper / drive.ratio))
             lower[drive.dof] = max(lower[drive.dof], bounds[0])
             upper[drive.dof] = min(upper[drive.dof], bounds[1])
@@ -196,11 +197,11 @@ def _build(description: HandDescription, urdf: Urdf, text: str) -> Hand:
         open_joints=np.array([joint.open for joint in description.independent.values()]),
         closing=np.array([joint.closing for joint in description.independent.values()]),
         variety=np.array([joint.variety for joint in description.independent.values()]),
+        joint_ratios=ratios,
         tree=tree,
         shapes=urdf.shapes,
         contacts=_contacts(description, tree),
         digit_names=tuple(description.contacts),
-        _expansion=expansion,
         _offset=np.array([drives[joint.name].angle for joint in movable]),
     )
 

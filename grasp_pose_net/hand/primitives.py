@@ -7,11 +7,9 @@ from typing import Literal
 
 import numpy as np
 import trimesh
-from numpy.typing import NDArray
 
-from grasp_pose_net.world import inverse_transform, transform_points
+from grasp_pose_net.world import Array, inverse_transform, transform_points
 
-Array = NDArray[np.float64]
 Kind = Literal["box", "cylinder", "sphere", "capsule"]
 
 

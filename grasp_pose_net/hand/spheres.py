@@ -22,18 +22,15 @@ NEAR_M = 0.01
 
 def fill(shapes: tuple[Solid, ...], tree: KinematicTree) -> Spheres:
     """Spheres inside the shapes: chains along capsules, a greedy cover of everything with edges."""
-    links, positions, radii = [], [], []
+    filled = []
     for index, name in enumerate(tree.names):
         own = tuple(shape for shape in shapes if shape.link == name)
         round_ones = [shape for shape in own if shape.kind in ("capsule", "sphere")]
         edged = tuple(shape for shape in own if shape.kind in ("box", "cylinder"))
         tolerance = TOLERANCE_M if index == 0 or tree.dof[index] >= 0 else COARSE_TOLERANCE_M
-        filled = [_chain(shape) for shape in round_ones] + ([_cover(edged, tolerance)] if edged else [])
-        for position, radius in filled:
-            links.append(np.full(len(radius), index))
-            positions.append(position)
-            radii.append(radius)
-    return Spheres(np.concatenate(links), np.concatenate(positions), np.concatenate(radii))
+        found = [_chain(shape) for shape in round_ones] + ([_cover(edged, tolerance)] if edged else [])
+        filled += [(np.full(len(radius), index), centres, radius) for centres, radius in found]
+    return Spheres(*(np.concatenate(arrays) for arrays in zip(*filled, strict=True)))
 
 
 def _chain(shape: Solid) -> tuple[Array, Array]:
@@ -90,8 +87,6 @@ def _joined_links(tree: KinematicTree) -> np.ndarray:
     for link in range(1, len(body)):
         if tree.dof[link] < 0 or np.linalg.norm(tree.translation[link]) < 1e-9:
             body[link] = body[tree.parent[link]]
-    joined = body[:, None] == body[None, :]
-    for link in range(1, len(body)):
-        ends = body == body[link], body == body[tree.parent[link]]
-        joined |= ends[0][:, None] & ends[1][None, :] | ends[1][:, None] & ends[0][None, :]
-    return joined
+    joined = np.eye(len(body), dtype=bool)
+    joined[body[1:], body[tree.parent[1:]]] = True
+    return (joined | joined.T)[body][:, body]

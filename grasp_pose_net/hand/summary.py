@@ -16,7 +16,10 @@ def summarize(hand: Hand) -> dict[str, Any]:
 
     ``open_gap_m`` is the smallest gap between spheres of the open hand that may not meet; None where none can.
     """
-    rows = zip(hand.independent_names, hand.lower, hand.upper, hand.open_joints, hand.closing, strict=True)
+    figures = (hand.lower, hand.upper, hand.open_joints, hand.closing, hand.joint_ratios.T.tolist())
+    rows = zip(hand.independent_names, *figures, strict=True)
+    rest = hand.all_joints(np.zeros(len(hand.lower))).tolist()
+    angles = zip(hand.joint_names, rest, hand.joint_ratios, strict=True)
     counts = np.bincount(hand.contacts.digit, minlength=len(hand.digit_names))
     return {
         "name": hand.name,
@@ -29,11 +32,11 @@ def summarize(hand: Hand) -> dict[str, Any]:
                 "upper": float(upper),
                 "open": float(start),
                 "closing": float(closing),
-                "followers": _followers(hand, place),
+                "followers": {o: r for o, r in zip(hand.joint_names, ratios, strict=True) if r and o != name},
             }
-            for place, (name, lower, upper, start, closing) in enumerate(rows)
+            for name, lower, upper, start, closing, ratios in rows
         },
-        "fixed": _fixed(hand),
+        "fixed": {name: angle for name, angle, ratios in angles if not ratios.any()},
         "contacts": dict(zip(hand.digit_names, counts.tolist(), strict=True)),
         "spheres": len(hand.spheres.radius),
         "self_pairs": len(hand.self_pairs),
@@ -61,25 +64,6 @@ def table(summary: dict[str, Any]) -> str:
         )
     lines.append(f"collision spheres: {s['spheres']}; {pairs}")
     return "\n".join(lines)
-
-
-def _followers(hand: Hand, place: int) -> dict[str, float]:
-    """Joints that an independent joint turns besides itself, and how far per radian."""
-    still, turned = np.zeros(len(hand.lower)), np.zeros(len(hand.lower))
-    turned[place] = 1.0
-    ratios = hand.all_joints(turned) - hand.all_joints(still)
-    own = hand.independent_names[place]
-    pairs = zip(hand.joint_names, ratios.tolist(), strict=True)
-    return {name: ratio for name, ratio in pairs if ratio != 0 and name != own}
-
-
-def _fixed(hand: Hand) -> dict[str, float]:
-    """Joints that nothing turns, and their angles [rad]."""
-    turned = set(hand.independent_names)
-    for place in range(len(hand.lower)):
-        turned |= set(_followers(hand, place))
-    angles = hand.all_joints(np.zeros(len(hand.lower))).tolist()
-    return {name: angle for name, angle in zip(hand.joint_names, angles, strict=True) if name not in turned}
 
 
 def _open_gap(hand: Hand) -> float | None:

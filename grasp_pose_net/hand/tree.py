@@ -64,27 +64,18 @@ def build_tree(urdf: Urdf, base_link: str, drives: dict[str, Drive]) -> Kinemati
     """
     edges = _edges_from(base_link, urdf, set())
     names = (base_link, *(joint.parent if backwards else joint.child for joint, backwards in edges))
-    parents, poses, axes, dofs, ratios = [-1], [np.eye(4)], [np.zeros(3)], [-1], [0.0]
+    rows = [(-1, np.eye(4), np.zeros(3), -1, 0.0)]
     for joint, backwards in edges:
         drive = drives.get(joint.name, Drive())
         if backwards and drive.dof >= 0:
             raise ConfigError(f"joint {joint.name!r} carries {base_link!r}: put it under `fixed`")
+        parent = names.index(joint.child if backwards else joint.parent)
         pose = joint.T_parent_joint @ _turn(joint.axis, drive.angle)
-        parents.append(names.index(joint.child if backwards else joint.parent))
-        poses.append(inverse_transform(pose) if backwards else pose)
-        axes.append(joint.axis if drive.dof >= 0 else np.zeros(3))
-        dofs.append(drive.dof)
-        ratios.append(drive.ratio)
-    stacked = np.stack(poses)
-    return KinematicTree(
-        names=names,
-        parent=np.array(parents),
-        rotation=stacked[:, :3, :3],
-        translation=stacked[:, :3, 3],
-        axis=np.stack(axes),
-        dof=np.array(dofs),
-        ratio=np.array(ratios),
-    )
+        pose = inverse_transform(pose) if backwards else pose
+        axis = joint.axis if drive.dof >= 0 else np.zeros(3)
+        rows.append((parent, pose, axis, drive.dof, drive.ratio))
+    parents, poses, axes, dofs, ratios = map(np.array, zip(*rows, strict=True))
+    return KinematicTree(names, parents, poses[:, :3, :3], poses[:, :3, 3], axes, dofs, ratios)
 
 
 def _edges_from(link: str, urdf: Urdf, seen: set[str]) -> list[tuple[Joint, bool]]:

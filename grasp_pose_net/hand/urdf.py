@@ -6,14 +6,17 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from grasp_pose_net.exceptions import ConfigError
-from grasp_pose_net.hand.primitives import Solid
-from grasp_pose_net.world import transform_points
+from grasp_pose_net.hand.primitives import Kind, Solid
+from grasp_pose_net.world import Array, transform_points
 
-Array = NDArray[np.float64]
+SIZES: dict[Kind, tuple[str, ...]] = {
+    "box": ("size",),
+    "cylinder": ("radius", "length"),
+    "sphere": ("radius",),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,11 @@ def parse_urdf(text: str) -> Urdf:
     if len(roots) != 1:
         raise ConfigError(f"URDF must have one root link, found {len(roots)}: {', '.join(roots)}")
     ordered = _below(roots[0], joints)
-    shapes = [shape for link in robot.findall("link") for shape in _link_shapes(link)]
+    shapes = [
+        shape
+        for link in robot.findall("link")
+        for shape in _merge_capsules([_parse_shape(link, part) for part in link.findall("collision")])
+    ]
     return Urdf(roots[0], tuple(ordered), tuple(shapes))
 
 
@@ -94,23 +101,14 @@ def _parse_joint(element: ET.Element) -> Joint:
     )
 
 
-def _link_shapes(link: ET.Element) -> list[Solid]:
-    name = link.attrib["name"]
-    return _merge_capsules([_parse_shape(name, collision) for collision in link.findall("collision")])
-
-
-def _parse_shape(link: str, collision: ET.Element) -> Solid:
-    geometry = _required(collision, "geometry")
-    T_link_shape = _origin(collision)
-    if (box := geometry.find("box")) is not None:
-        return Solid(link, "box", tuple(map(float, box.attrib["size"].split())), T_link_shape)
-    if (cylinder := geometry.find("cylinder")) is not None:
-        size = (float(cylinder.attrib["radius"]), float(cylinder.attrib["length"]))
-        return Solid(link, "cylinder", size, T_link_shape)
-    if (sphere := geometry.find("sphere")) is not None:
-        return Solid(link, "sphere", (float(sphere.attrib["radius"]),), T_link_shape)
+def _parse_shape(link: ET.Element, collision: ET.Element) -> Solid:
+    geometry, name = _required(collision, "geometry"), link.attrib["name"]
+    for kind, entries in SIZES.items():
+        if (solid := geometry.find(kind)) is not None:
+            size = " ".join(solid.attrib[entry] for entry in entries).split()
+            return Solid(name, kind, tuple(map(float, size)), _origin(collision))
     found = ", ".join(child.tag for child in geometry) or "nothing"
-    raise ConfigError(f"collision of link {link!r} is {found}; valid: box, cylinder, sphere")
+    raise ConfigError(f"collision of link {name!r} is {found}; valid: {', '.join(SIZES)}")
 
 
 def _merge_capsules(shapes: list[Solid]) -> list[Solid]:

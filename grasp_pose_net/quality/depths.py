@@ -27,6 +27,7 @@ class Penetration:
     self_penetration_m: torch.Tensor
 
 
+@torch.no_grad()
 def penetration(
     hand: Hand, kinematics: Kinematics, field: SignedDistanceField, x: torch.Tensor
 ) -> Penetration:
@@ -38,31 +39,29 @@ def penetration(
         field: the object's signed distance field.
         x: (B, 7 + J) pose vectors, object frame.
     """
-    with torch.no_grad():
-        depth = (-field.distance(kinematics.contacts(x)[0])).clamp(min=0)  # (B, P)
-        inside = depth > 0
-        return Penetration(
-            penetrating_points=inside.sum(1),
-            mean_depth_m=depth.sum(1) / inside.sum(1).clamp(min=1),
-            hand_penetration_m=hand_penetration(hand, kinematics, field, x),
-            self_penetration_m=self_penetration(hand, kinematics, x),
-        )
+    depth = (-field.distance(kinematics.contacts(x)[0])).clamp(min=0)  # (B, P)
+    inside = depth > 0
+    return Penetration(
+        penetrating_points=inside.sum(1),
+        mean_depth_m=depth.sum(1) / inside.sum(1).clamp(min=1),
+        hand_penetration_m=hand_penetration(hand, kinematics, field, x),
+        self_penetration_m=self_penetration(hand, kinematics, x),
+    )
 
 
+@torch.no_grad()
 def hand_penetration(
     hand: Hand, kinematics: Kinematics, field: SignedDistanceField, x: torch.Tensor
 ) -> torch.Tensor:
     """Largest depth (B,) [m] of the hand's collision surface in the object; arguments as `penetration`."""
-    with torch.no_grad():
-        depth = -field.distance(kinematics.points(x, hand.surface))  # (B, M)
-        return depth.amax(1).clamp(min=0)
+    return (-field.distance(kinematics.points(x, hand.surface))).amax(1).clamp(min=0)  # over (B, M)
 
 
+@torch.no_grad()
 def self_penetration(hand: Hand, kinematics: Kinematics, x: torch.Tensor) -> torch.Tensor:
     """Largest overlap (B,) [m] of two of the hand's spheres that must not meet, at x (B, 7 + J)."""
-    with torch.no_grad():
-        centres = kinematics.points(x, hand.spheres)  # (B, S, 3)
-        radius = torch.tensor(hand.spheres.radius).to(centres)
-        first, second = torch.tensor(hand.self_pairs).unbind(1)
-        gap = (centres[:, first] - centres[:, second]).norm(dim=-1) - radius[first] - radius[second]
-        return (-gap).amax(1).clamp(min=0)
+    centres = kinematics.points(x, hand.spheres)  # (B, S, 3)
+    radius = torch.tensor(hand.spheres.radius).to(centres)
+    first, second = torch.tensor(hand.self_pairs).unbind(1)
+    gap = (centres[:, first] - centres[:, second]).norm(dim=-1) - radius[first] - radius[second]
+    return (-gap).amax(1).clamp(min=0)

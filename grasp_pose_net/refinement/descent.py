@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,19 +118,13 @@ def descend(
     count, size = len(moved), moved.shape[1]
     hand_data, scene_data = hand_arrays(hand), scene_arrays(field, plane, obstacles)
     point_weight = point_weights(weights, count, len(hand_data.contact_link))
-    seeds = candidate_seeds(seed, count)
-    first, last = _weights(descent.energy, 0), _weights(descent.energy, 1)
     stop = -1.0 if descent.stop_depth_m is None else descent.stop_depth_m
     schedule = (float(descent.iterations), descent.step, descent.noise, stop)
+    shared = (hand_data, scene_data, _weights(descent.energy, 0), _weights(descent.energy, 1), schedule)
     energy, gradient = np.empty(count), np.empty((count, size - 1))
     depths, spent = np.empty((count, len(kernel.DEPTHS))), np.empty(count, np.int64)
-    rows = (point_weight, moved, start, seeds, energy, gradient, depths, spent)
-
-    def run(part: slice) -> None:
-        own = (array[part] for array in rows)
-        kernel.descend_batch(hand_data, scene_data, first, last, schedule, *own)
-
-    over_threads(run, count)
+    rows = (point_weight, moved, start, candidate_seeds(seed, count), energy, gradient, depths, spent)
+    over_threads(kernel.descend_batch, shared, *rows)
     return Descended(moved, energy, gradient, depths, spent)
 
 
@@ -165,9 +160,13 @@ def checked(hand: Hand, x: NDArray[np.floating]) -> NDArray[np.float64]:
     return copy
 
 
-def over_threads(run: Callable[[slice], None], count: int) -> None:
-    """Call run(slice) for chunks of range(count) on all cores; the kernel holds no interpreter lock."""
-    parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
+def over_threads(batch: Callable[..., None], shared: tuple[Any, ...], *rows: NDArray) -> None:
+    """Call a kernel with what is `shared` and chunks of `rows` (B, …) on all cores; it holds no interpreter lock."""
+    parts = [slice(i, i + _CHUNK) for i in range(0, len(rows[0]), _CHUNK)]
+
+    def run(part: slice) -> None:
+        batch(*shared, *(array[part] for array in rows))
+
     if len(parts) > 1:
         list(_pool().map(run, parts))
     elif parts:
@@ -204,13 +203,5 @@ def point_weights(weights: NDArray[np.floating] | None, count: int, points: int)
 
 
 def _weights(energy: Energy, end: int) -> kernel.Weights:
-    """The kernel's weights at the start (0) or end (1) of a descent."""
-    return kernel.Weights(
-        contact=float(energy.contact),
-        normal=float(energy.normal),
-        reach=energy.reach_m[end],
-        penetration=float(energy.penetration[end]),
-        self_penetration=float(energy.self_penetration[end]),
-        clearance=float(energy.clearance_m),
-        anchor=float(energy.anchor),
-    )
+    """The kernel's weights at the start (0) or end (1) of a descent: the energy's entries in their order."""
+    return kernel.Weights(*(v[end] if isinstance(v, tuple) else v for v in astuple(energy)))

@@ -102,8 +102,7 @@ def squeeze_joints(
     forces = config.press_n * balanced_forces(points, normals, touching, field.radius, config.press_friction)
     torques = np.einsum("bpij,bpi->bj", jacobian, forces)
     # A joint moves what is coupled to it, too, and so works against the gains of all of these.
-    followers = hand.all_joints(np.eye(len(hand.lower))) - hand.all_joints(np.zeros(len(hand.lower)))
-    gains = config.stiffness_nm * (followers**2).sum(1)
+    gains = config.stiffness_nm * (hand.joint_ratios**2).sum(0)
     return np.clip(grasp[:, 7:] + torques / gains, hand.lower, hand.upper)
 
 
@@ -157,10 +156,5 @@ def contact_jacobian(
     points, distances, normals = np.empty((*shape, 3)), np.empty(shape), np.empty((*shape, 3))
     jacobian = np.empty((*shape, 3, len(hand_data.lower)))
 
-    def run(part: slice) -> None:
-        kernel.contact_batch(
-            hand_data, scene_data, x[part], points[part], distances[part], normals[part], jacobian[part]
-        )
-
-    over_threads(run, len(x))
+    over_threads(kernel.contact_batch, (hand_data, scene_data), x, points, distances, normals, jacobian)
     return points, distances, normals, jacobian

@@ -117,11 +117,7 @@ def surface_depth(hand: Hand, field: SignedDistanceField, x: NDArray[np.floating
     """
     poses, hand_data, scene_data = checked(hand, x), hand_arrays(hand), scene_arrays(field)
     depth = np.empty(len(poses))
-
-    def run(part: slice) -> None:
-        kernel.surface_depth_batch(hand_data, scene_data, poses[part], depth[part])
-
-    over_threads(run, len(poses))
+    over_threads(kernel.surface_depth_batch, (hand_data, scene_data), poses, depth)
     return depth
 
 

@@ -98,13 +98,8 @@ def anneal(
     cost = np.full((count, config.keep), np.inf)
     steps = (float(config.iterations), float(config.first_step))
     limits = (*steps, config.distinct, config.clearance_m, config.degree_m)
-    rows = (point_weight, start, candidate_seeds(seed, count), best, cost)
-
-    def run(part: slice) -> None:
-        own = (array[part] for array in rows)
-        _anneal_batch(hand_data, scene_data, limits, config.alignment_m, jump, *own)
-
-    over_threads(run, count)
+    shared = (hand_data, scene_data, limits, config.alignment_m, jump)
+    over_threads(_anneal_batch, shared, point_weight, start, candidate_seeds(seed, count), best, cost)
     return best, cost
 
 

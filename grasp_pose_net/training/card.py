@@ -10,7 +10,7 @@ from typing import Any
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.markdown import table
-from grasp_pose_net.training.tables import FIGURES, SIDES
+from grasp_pose_net.training.tables import FIGURES, SIDES, counts_text
 
 UNKNOWN = "not recorded"
 COLUMNS = {"source", "name", "licence"}  # of a table of licences
@@ -28,11 +28,12 @@ def licences_of(meshes: Path, names: Sequence[str], licences: Path | None = None
         ConfigError: the table is missing or lacks a column.
     """
     file = licences or meshes / "index.csv"
-    known: dict[str, str] = {}
-    if licences is not None or file.is_file():
-        known = _licence_table(file)
+    known = _licence_table(file) if licences is not None or file.is_file() else {}
     counts = Counter((name.split("/")[0], known.get(name, "licence not known")) for name in names)
-    return [f"{source}: {_objects(count)}; {licence}" for (source, licence), count in sorted(counts.items())]
+    return [
+        f"{source}: {count} object{'s' if count != 1 else ''}; {licence}"
+        for (source, licence), count in sorted(counts.items())
+    ]
 
 
 def model_card(report: dict[str, Any]) -> str:
@@ -45,6 +46,7 @@ def model_card(report: dict[str, Any]) -> str:
     config = report["config"]
     weights = ", ".join(f"{name} {value:g}" for name, value in config["weights"].items())
     data = report.get("dataset") or {"name": UNKNOWN, "sha256": UNKNOWN}
+    counts = [counts_text(report[key]) if report.get(key) else UNKNOWN for key in ("objects", "grasps")]
     architecture = report.get("architecture", config.get("network", UNKNOWN))
     lines = [
         f"# {report['hand']}, {architecture}, {config['loss']} loss, seed {config['seed']}",
@@ -54,7 +56,7 @@ def model_card(report: dict[str, Any]) -> str:
         "## Data",
         "",
         *[f"- {line}" for line in report["sources"]],
-        f"- Objects: {_counts(report.get('objects'))}; grasps: {_counts(report.get('grasps'))}.",
+        f"- Objects: {counts[0]}; grasps: {counts[1]}.",
         f"- Dataset: `{data['name']}`, SHA-256 {data['sha256'][:16]}.",
         "- Split by object, by a hash of its name (`shapes/split.py`); validation objects are held out of",
         "  the training side. Nothing is trained on or chosen by test objects.",
@@ -85,23 +87,15 @@ def _figures(report: dict[str, Any]) -> list[str]:
     for name, (title, factor) in FIGURES.items():
         values = {side: factor * figures[side][name] for side in sides if name in figures[side]}
         if values:
-            gap = f"{values['test'] / values['train']:.3g}" if _has_gap(values) else ""
+            compared = "test" in values and values.get("train", 0.0) > 0.0
+            gap = f"{values['test'] / values['train']:.3g}" if compared else ""
             other = f"{factor * baseline[name]:.4g}" if name in baseline else ""
             rows.append([title, *(f"{values[s]:.4g}" if s in values else "" for s in sides), gap, other])
     head = ["figure", *sides, "test / train"] + (["no network: test"] if baseline else [])
-    conditions = f"Unrefined unless said; {report['rotations']} rotations of each object"
-    if "evaluated_on" in report:
-        conditions += f"; {report['evaluated_on']}"
+    conditions = [f"Unrefined unless said; {report['rotations']} rotations of each object"]
+    conditions += [report["evaluated_on"]] if "evaluated_on" in report else []
     # without a baseline, without its column
-    return [f"{conditions}.", "", *table(head, [row[: len(head)] for row in rows])]
-
-
-def _objects(count: int) -> str:
-    return f"{count} object" if count == 1 else f"{count} objects"
-
-
-def _has_gap(values: dict[str, float]) -> bool:
-    return "test" in values and values.get("train", 0.0) > 0.0
+    return [f"{'; '.join(conditions)}.", "", *table(head, [row[: len(head)] for row in rows])]
 
 
 def _licence_table(file: Path) -> dict[str, str]:
@@ -122,7 +116,3 @@ def _licence_table(file: Path) -> dict[str, str]:
 def _value(entries: dict[str, Any], key: str) -> str:
     value = entries.get(key)
     return UNKNOWN if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _counts(by_side: dict[str, int] | None) -> str:
-    return UNKNOWN if by_side is None else ", ".join(f"{count} {side}" for side, count in by_side.items())

@@ -8,6 +8,7 @@ import io
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,11 +19,16 @@ from grasp_pose_net.inference.network import load_network, make_network, network
 from grasp_pose_net.storage import whole, write_whole
 from grasp_pose_net.training.config import TrainConfig
 
+KEPT = ("step", "seconds", "best", "history")
+
 
 @dataclass
 class Run:
     """A run in progress: everything that a checkpoint keeps, and the best network since the last one."""
 
+    out: Path
+    hand: Hand
+    config: TrainConfig
     network: nn.Module
     optimiser: torch.optim.Optimizer
     step: int = 0
@@ -30,6 +36,11 @@ class Run:
     best: float = math.inf
     history: list[dict[str, float]] = field(default_factory=list)
     best_network: nn.Module | None = None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What it was asked for, as a checkpoint keeps it."""
+        return {"hand": self.hand.name, **asdict(self.config)}
 
 
 def begin(out: Path, hand: Hand, config: TrainConfig, device: torch.device) -> Run:
@@ -44,9 +55,8 @@ def begin(out: Path, hand: Hand, config: TrainConfig, device: torch.device) -> R
     adam = torch.optim.Adam(
         network.parameters(), lr=config.learning_rate, betas=(0.9, 0.999), fused=device.type == "cuda"
     )
-    run = Run(network, adam)
-    path = out / "state.pt"
-    wanted = {"hand": hand.name, **asdict(config)}
+    run = Run(out, hand, config, network, adam)
+    path, wanted = out / "state.pt", run.asked
     if not path.exists():
         return run
     state = torch.load(path, weights_only=True, map_location=device)
@@ -59,9 +69,8 @@ def begin(out: Path, hand: Hand, config: TrainConfig, device: torch.device) -> R
         )
     network.load_state_dict(state["network"])
     run.optimiser.load_state_dict(state["optimiser"])
-    run.step, run.seconds, run.best, run.history = (
-        state[key] for key in ("step", "seconds", "best", "history")
-    )
+    for name in KEPT:
+        setattr(run, name, state[name])
     return run
 
 
@@ -87,27 +96,18 @@ def record(run: Run, means: dict[str, float], figures: dict[str, float]) -> None
         run.best, run.best_network = figures["consistency"], copy.deepcopy(run.network)
 
 
-def keep(run: Run, out: Path, hand: Hand, config: TrainConfig) -> None:
+def keep(run: Run) -> None:
     """Write the curves, the best weights so far, and the state to go on from; each file whole or not at all."""
     table = io.StringIO()
     writer = csv.DictWriter(table, fieldnames=list(run.history[0]))
     writer.writeheader()
     writer.writerows(run.history)
-    write_whole(out / "curves.csv", table.getvalue())
+    write_whole(run.out / "curves.csv", table.getvalue())
     if run.best_network is not None:
         best = min(run.history, key=lambda row: row["validation_consistency"])
-        save_network(
-            out / "best.safetensors", run.best_network, hand, step=best["step"], config=asdict(config)
-        )
+        path = run.out / "best.safetensors"
+        save_network(path, run.best_network, run.hand, step=best["step"], config=asdict(run.config))
         run.best_network = None
-    state = {
-        "config": {"hand": hand.name, **asdict(config)},
-        "network": run.network.state_dict(),
-        "optimiser": run.optimiser.state_dict(),
-        "step": run.step,
-        "seconds": run.seconds,
-        "best": run.best,
-        "history": run.history,
-    }
-    with whole(out / "state.pt") as unfinished:
-        torch.save(state, unfinished)
+    parts = {"network": run.network.state_dict(), "optimiser": run.optimiser.state_dict()}
+    with whole(run.out / "state.pt") as unfinished:
+        torch.save({"config": run.asked, **parts, **{name: getattr(run, name) for name in KEPT}}, unfinished)

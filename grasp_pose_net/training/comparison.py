@@ -17,15 +17,8 @@ from grasp_pose_net.inference.proposal import SampledProposer, retry_rotations
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.shapes.split import object_hash
 from grasp_pose_net.training.data import Objects, TrainingBatch, make_batch
-from grasp_pose_net.training.evaluation import (
-    PAPER_MEASURE,
-    Held,
-    depths,
-    refined_figures,
-    residuals,
-    spread_of_grasps,
-)
-from grasp_pose_net.training.losses import PAPER_WEIGHTS, PoseWeights, pose_residual
+from grasp_pose_net.training.evaluation import Held, depths, refined_figures, residuals, spread_of_grasps
+from grasp_pose_net.training.losses import PAPER_MEASURE, PAPER_WEIGHTS, PoseWeights, pose_residual
 from grasp_pose_net.training.trained import Trained
 
 PAPER_GRIDS = 27  # of each object, from the paper's rotations; residuals are taken over these
@@ -102,7 +95,8 @@ class _Tally:
         batch = make_batch(objects, np.full(len(rotations), number), rotations)
         field = objects.field(number) if refine else None
         held = None if field is None or self._trial_of is None else self._trial_of(name, field)
-        answers = {place: _answer(self._trained[place], batch) for place in asked}
+        with torch.inference_mode():
+            answers = {place: self._trained[place].network(batch.grids).float() for place in asked}
         for place, x in answers.items():
             row = _network_figures(objects, batch, x, self._kinematics, self._trained[place])
             if field is not None:
@@ -124,23 +118,19 @@ class _Tally:
     def report(self) -> dict[str, Any]:
         """What `compare` gives."""
         networks = [
-            {
-                **_kind(one),
-                "name": one.name,
-                "loss": one.loss,
-                "dataset": one.notes.get("dataset"),
-                "figures": _means(kept),
-            }
-            for one, kept in zip(self._trained, self._figures, strict=True)
+            one.kind | {"name": one.name, "loss": one.loss, "dataset": one.notes.get("dataset")}
+            for one in self._trained
         ]
-        changes = [
-            {**_kind(self._trained[first]), "figures": _means(kept)}
-            for (first, _), kept in zip(self._pairs, self._changes, strict=True)
-        ]
-        baseline, truth = (
-            [{"hand": self.hand.name, "figures": _means(kept)}] for kept in (self._baseline, self._truth)
-        )
-        return {"networks": networks, "baseline": baseline, "truth": truth, "changes": changes}
+        hand = {"hand": self.hand.name}
+        return {
+            "networks": [one | _means(kept) for one, kept in zip(networks, self._figures, strict=True)],
+            "baseline": [hand | _means(self._baseline)],
+            "truth": [hand | _means(self._truth)],
+            "changes": [
+                self._trained[first].kind | _means(kept)
+                for (first, _), kept in zip(self._pairs, self._changes, strict=True)
+            ],
+        }
 
 
 def grid_rotations(name: str, config: Evaluation) -> np.ndarray:
@@ -181,12 +171,6 @@ def pose_change(x: torch.Tensor, reference: torch.Tensor, weights: PoseWeights) 
     return result
 
 
-def _answer(one: Trained, batch: TrainingBatch) -> torch.Tensor:
-    """Pose vectors (R, 7 + J) in the frames of the grids."""
-    with torch.inference_mode():
-        return one.network(batch.grids).float()
-
-
 def _network_figures(
     objects: Objects, batch: TrainingBatch, x: torch.Tensor, kinematics: Kinematics, one: Trained
 ) -> dict[str, float]:
@@ -208,32 +192,18 @@ def _truth_figures(grasps: torch.Tensor, one: Trained) -> dict[str, float]:
 
 def _collision_pairs(trained: Sequence[Trained]) -> list[tuple[int, int]]:
     """Places of networks that differ in the collision loss only: (combined, consistency)."""
-
-    def kind(one: Trained) -> tuple[str, int, int | None]:
-        return one.architecture, one.seed, one.training_objects
-
-    others = {kind(one): place for place, one in enumerate(trained) if one.loss == "consistency"}
     return [
-        (place, others[kind(one)])
+        (place, other)
         for place, one in enumerate(trained)
-        if one.loss == "combined" and kind(one) in others
+        for other, plain in enumerate(trained)
+        if (one.loss, plain.loss) == ("combined", "consistency") and one.kind == plain.kind
     ]
 
 
-def _means(kept: Figures) -> dict[str, dict[str, float]]:
-    """Mean of each figure over the objects that have it, by side."""
+def _means(kept: Figures) -> dict[str, dict[str, dict[str, float]]]:
+    """Under "figures": mean of each over the objects that have it, by side."""
     result: dict[str, dict[str, float]] = {}
     for side, rows in kept.items():
         names = dict.fromkeys(name for row in rows for name in row)
         result[side] = {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
-    return result
-
-
-def _kind(one: Trained) -> dict[str, Any]:
-    """What tells a network from the others, but for its loss."""
-    return {
-        "hand": one.hand.name,
-        "architecture": one.architecture,
-        "seed": one.seed,
-        "training_objects": one.training_objects,
-    }
+    return {"figures": result}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from grasp_pose_net.config import Settings, setting
-from grasp_pose_net.training.losses import PoseWeights
+from grasp_pose_net.training.losses import Measure, PoseWeights
 
 LOSSES = ("l2", "consistency", "combined")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -57,6 +57,11 @@ class TrainConfig(Settings):
     precision: str = field(default="float32", metadata={"choices": tuple(PRECISIONS)})
     validate_every: int = setting(250, 1)
     validation_rotations: int = setting(4, 1, 10000)
+
+    @property
+    def measure(self) -> Measure:
+        """What its losses are counted in."""
+        return Measure(weights=self.weights, beta=self.beta, collision_per_m2=self.collision_per_m2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from grasp_pose_net.refinement import Refinement, refine
 from grasp_pose_net.shapes import SignedDistanceField, random_rotations
 from grasp_pose_net.training.data import Objects, TrainingBatch, make_batch
 from grasp_pose_net.training.losses import (
-    PAPER_WEIGHTS,
+    Measure,
     PoseWeights,
     collision_loss,
     combined_loss,
@@ -33,56 +33,36 @@ TRIED = ("raw_held", "first_held", "best_held")
 Held = Callable[[np.ndarray], np.ndarray]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """What a residual is counted in; figures compare only where this is the same.
-
-    Attributes:
-        weights: of position, quaternion and joints.
-        beta: share of the consistency loss in the combined one.
-        collision_per_m2: weight of the collision loss in it.
-    """
-
-    weights: PoseWeights = field(default_factory=PoseWeights)
-    beta: float = 0.75
-    collision_per_m2: float = 2500.0
-
-
-# squared metres, quaternion parts and radians added as they are
-PAPER_MEASURE = Measure(weights=PAPER_WEIGHTS, collision_per_m2=1.0)
-
-
 def losses_of(
-    objects: Objects, batch: TrainingBatch, x: torch.Tensor, kinematics: Kinematics, weights: PoseWeights
+    objects: Objects, batch: TrainingBatch, x: torch.Tensor, kinematics: Kinematics, measure: Measure
 ) -> dict[str, torch.Tensor]:
-    """Every loss of predictions, before β: "l2", "consistency" and "collision" [m²], scalars.
+    """Every loss of predictions: "l2", "consistency", "collision" [m²] and "combined", scalars.
 
     Args:
         objects: that the batch was drawn from.
         batch: grids that the network saw.
         x: (B, 7 + J) its answers, in the frame of the grids.
         kinematics: of the hand.
-        weights: of the parts of the residual.
+        measure: what they are counted in.
     """
     x = batch.to_object_frame(x)
     targets, valid = objects.grasps[batch.index], objects.valid[batch.index]
     points, _ = kinematics.contacts(x)
+    consistency = consistency_loss(x, targets, valid, measure.weights)
+    collision = collision_loss(objects.distance(batch.index, points))
     return {
-        "l2": l2_loss(x, targets[:, 0], weights),
-        "consistency": consistency_loss(x, targets, valid, weights),
-        "collision": collision_loss(objects.distance(batch.index, points)),
+        "l2": l2_loss(x, targets[:, 0], measure.weights),
+        "consistency": consistency,
+        "collision": collision,
+        "combined": combined_loss(consistency, collision, measure.beta, measure.collision_per_m2),
     }
 
 
 def residuals(
     objects: Objects, batch: TrainingBatch, x: torch.Tensor, kinematics: Kinematics, measure: Measure
 ) -> dict[str, float]:
-    """Means of every loss over a batch, "combined" among them; arguments as `losses_of`."""
-    losses = losses_of(objects, batch, x, kinematics, measure.weights)
-    combined = combined_loss(
-        losses["consistency"], losses["collision"], measure.beta, measure.collision_per_m2
-    )
-    return {name: float(value) for name, value in {**losses, "combined": combined}.items()}
+    """`losses_of` as numbers."""
+    return {name: float(value) for name, value in losses_of(objects, batch, x, kinematics, measure).items()}
 
 
 def depths(

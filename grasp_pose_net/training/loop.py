@@ -23,8 +23,7 @@ from grasp_pose_net.training.card import licences_of, model_card
 from grasp_pose_net.training.checkpoints import Run, begin, keep, record
 from grasp_pose_net.training.config import LOSSES, PRECISIONS, Resources, TrainConfig
 from grasp_pose_net.training.data import Objects, TrainingBatch
-from grasp_pose_net.training.evaluation import Measure, evaluate_network, losses_of
-from grasp_pose_net.training.losses import combined_loss
+from grasp_pose_net.training.evaluation import evaluate_network, losses_of
 from grasp_pose_net.training.parallel import Team, team
 from grasp_pose_net.training.plots import save_curves
 from grasp_pose_net.training.prepared import fingerprint, prepared_objects
@@ -70,16 +69,12 @@ def train(
     if not report:
         return report
     report["sources"] = licences_of(meshes, [name for objects in sides.values() for name in objects.names])
-    flags = {"network": config.network, "loss": config.loss, "steps": config.steps, "seed": config.seed}
-    less_usual = ("objects", "start", "precision")
-    flags |= {
-        name: getattr(config, name)
-        for name in less_usual
-        if getattr(config, name) != getattr(TrainConfig(), name)
-    }
+    asked, usual = asdict(config), asdict(TrainConfig())
+    said = ["network", "loss", "steps", "seed"]
+    said += [name for name in ("objects", "start", "precision") if asked[name] != usual[name]]
     command = (
         f"grasp-pose-net train --dataset {dataset.name} --meshes {meshes.name} --out {out.name} --hand {hand} "
-        + " ".join(f"--{name} {value}" for name, value in flags.items())
+        + " ".join(f"--{name} {asked[name]}" for name in said)
     )
     keep_notes(out, report, dataset=fingerprint(dataset), commit=commit(), command=command)
     write_whole(out / "card.md", model_card(report))
@@ -107,22 +102,14 @@ def train_on(
     out.mkdir(parents=True, exist_ok=True)
     with team(resources.device) as processes:
         run = begin(out, hand, config, processes.device)
-        _fit(run, sides, out, hand, config, resources, processes)
-        return _report(run, sides, out, hand, config) if processes.rank == 0 else {}
+        _fit(run, sides, resources, processes)
+        return _report(run, sides) if processes.rank == 0 else {}
 
 
-def _fit(
-    run: Run,
-    sides: dict[str, Objects],
-    out: Path,
-    hand: Hand,
-    config: TrainConfig,
-    resources: Resources,
-    processes: Team,
-) -> None:
+def _fit(run: Run, sides: dict[str, Objects], resources: Resources, processes: Team) -> None:
     """Epochs until the steps or the time are over, each with a row of the curves."""
-    device = processes.device
-    kinematics, network = Kinematics(hand, device=device), processes.joined(run.network)
+    config, device = run.config, processes.device
+    kinematics, network = Kinematics(run.hand, device=device), processes.joined(run.network)
     objects = sides["train"].to(device)
     held_out = (sides["validation"] if len(sides["validation"]) else sides["train"]).to(device)
     draws = Draws(objects, config.batch, processes.part(config.batch), config.seed, config.paper_share)
@@ -132,10 +119,12 @@ def _fit(
     before, stop = run.seconds, run.step == config.steps
     progress = tqdm(initial=run.step, total=config.steps, desc="train", unit="step", disable=None)
     while not stop:
-        means = _epoch(run, network, batches, objects, kinematics, config)
+        means = _epoch(run, network, batches, objects, kinematics)
         means = dict(zip(means, processes.mean(list(means.values())), strict=True))
         if processes.rank == 0:
-            figures = _figures(run.network, held_out, kinematics, config, config.validation_rotations)
+            figures = evaluate_network(
+                run.network, held_out, kinematics, config.measure, config.validation_rotations
+            )
             run.seconds = before + time.perf_counter() - began
             record(run, means, figures)
             tqdm.write(_line(run.history[-1]))
@@ -143,59 +132,40 @@ def _fit(
         over = float(time.perf_counter() - began > resources.limit_s)
         stop = run.step == config.steps or processes.mean([over])[0] > 0
         if processes.rank == 0 and (stop or time.perf_counter() - saved >= resources.checkpoint_s):
-            keep(run, out, hand, config)
+            keep(run)
             saved = time.perf_counter()
     progress.close()
 
 
-def _figures(
-    network: nn.Module, objects: Objects, kinematics: Kinematics, config: TrainConfig, rotations: int
-) -> dict[str, float]:
-    """Figures of a network in the measure of its training."""
-    measure = Measure(weights=config.weights, beta=config.beta, collision_per_m2=config.collision_per_m2)
-    return evaluate_network(network, objects, kinematics, measure, rotations)
-
-
 def _epoch(
-    run: Run,
-    network: nn.Module,
-    batches: Iterator[TrainingBatch],
-    objects: Objects,
-    kinematics: Kinematics,
-    config: TrainConfig,
+    run: Run, network: nn.Module, batches: Iterator[TrainingBatch], objects: Objects, kinematics: Kinematics
 ) -> dict[str, float]:
     """Steps to the next look at the validation objects; mean losses, and the share of time waited for grids."""
     network.train()
     began, waited, losses = time.perf_counter(), 0.0, []
-    last = min(config.steps, (run.step // config.validate_every + 1) * config.validate_every)
+    every = run.config.validate_every
+    last = min(run.config.steps, (run.step // every + 1) * every)
     while run.step < last:
         asked = time.perf_counter()
         batch = next(batches)
         waited += time.perf_counter() - asked
-        losses.append(step(run, network, batch, objects, kinematics, config))
+        losses.append(step(run, network, batch, objects, kinematics))
     # fetched from a GPU only now, so that it never waits for us
     means = {name: torch.stack([row[name] for row in losses]).double().mean().item() for name in losses[0]}
     return means | {"waiting": waited / (time.perf_counter() - began)}
 
 
 def step(
-    run: Run,
-    network: nn.Module,
-    batch: TrainingBatch,
-    objects: Objects,
-    kinematics: Kinematics,
-    config: TrainConfig,
+    run: Run, network: nn.Module, batch: TrainingBatch, objects: Objects, kinematics: Kinematics
 ) -> dict[str, torch.Tensor]:
     """One optimiser step; the losses before it."""
+    config = run.config
     for group in run.optimiser.param_groups:
         group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * run.step / config.steps))
     precision = PRECISIONS[config.precision]
     with torch.autocast(batch.grids.device.type, precision, enabled=precision is not torch.float32):
         x = network(batch.grids)
-    losses = losses_of(objects, batch, x, kinematics, config.weights)
-    losses["combined"] = combined_loss(
-        losses["consistency"], losses["collision"], config.beta, config.collision_per_m2
-    )
+    losses = losses_of(objects, batch, x, kinematics, config.measure)
     run.optimiser.zero_grad(set_to_none=True)
     losses[config.loss].backward()
     run.optimiser.step()
@@ -212,21 +182,19 @@ def _line(row: dict[str, float]) -> str:
     )
 
 
-def _report(
-    run: Run, sides: dict[str, Objects], out: Path, hand: Hand, config: TrainConfig
-) -> dict[str, Any]:
+def _report(run: Run, sides: dict[str, Objects]) -> dict[str, Any]:
     """Figures of the best checkpoint on every side of the split, also written to `report.json`."""
-    device = next(run.network.parameters()).device
-    best = load_network(str(out / "best.safetensors"), hand).to(device)
-    kinematics = Kinematics(hand, device=device)
+    device, weights = next(run.network.parameters()).device, run.out / "best.safetensors"
+    best, kinematics = load_network(str(weights), run.hand).to(device), Kinematics(run.hand, device=device)
+    measure = run.config.measure
     figures = {
-        side: _figures(best, objects.to(device), kinematics, config, REPORT_ROTATIONS)
+        side: evaluate_network(best, objects.to(device), kinematics, measure, REPORT_ROTATIONS)
         for side, objects in sides.items()
         if len(objects)
     }
     report = {
-        "hand": hand.name,
-        "config": asdict(config),
+        "hand": run.hand.name,
+        "config": asdict(run.config),
         "objects": {side: len(objects) for side, objects in sides.items()},
         "grasps": {side: int(objects.valid.sum()) for side, objects in sides.items()},
         "rotations": REPORT_ROTATIONS,
@@ -235,8 +203,8 @@ def _report(
         "waiting": round(sum(row["waiting"] for row in run.history) / len(run.history), 4),
         "machine": machine() if device.type == "cpu" else torch.cuda.get_device_name(device),
         "figures": figures,
-        "weights": str(out / "best.safetensors"),
+        "weights": str(weights),
     }
-    write_whole(out / "report.json", json.dumps(report, indent=2) + "\n")
-    save_curves(out / "curves.csv", out / "curves.png")
+    write_whole(run.out / "report.json", json.dumps(report, indent=2) + "\n")
+    save_curves(run.history, run.out / "curves.png")
     return report

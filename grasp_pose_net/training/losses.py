@@ -10,7 +10,7 @@ whichever is less, which is 2 - 2 |q · r| for unit quaternions. For a small ang
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -33,6 +33,25 @@ class PoseWeights(Settings):
 
 
 PAPER_WEIGHTS = PoseWeights(position_per_m2=1.0, quaternion=1.0, joints_per_rad2=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """What a residual is counted in; figures compare only where this is the same.
+
+    Attributes:
+        weights: of position, quaternion and joints.
+        beta: share of the consistency loss in the combined one.
+        collision_per_m2: weight of the collision loss in it.
+    """
+
+    weights: PoseWeights = field(default_factory=PoseWeights)
+    beta: float = 0.75
+    collision_per_m2: float = 2500.0
+
+
+# squared metres, quaternion parts and radians added as they are
+PAPER_MEASURE = Measure(weights=PAPER_WEIGHTS, collision_per_m2=1.0)
 
 
 def pose_residual(x: torch.Tensor, target: torch.Tensor, weights: PoseWeights) -> torch.Tensor:

@@ -101,18 +101,14 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, part: torch.Tensor) -> torch.Tensor:
         """Sum of the parts."""
-        return _summed(part)
+        total = part.clone()
+        distributed.all_reduce(total)
+        return total
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         """Sum of the gradients."""
-        return _summed(gradient)
-
-
-def _summed(part: torch.Tensor) -> torch.Tensor:
-    total = part.clone()
-    distributed.all_reduce(total)
-    return total
+        return _Sum.apply(gradient)
 
 
 class JointBatchNorm(nn.modules.batchnorm._BatchNorm):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.training.summary import KIND, PAPER_PENETRATION, over_seeds
-from grasp_pose_net.training.tables import LOSS_NAMES
+from grasp_pose_net.training.tables import LOSS_NAMES, groups_of, kinds_of, named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,13 +45,11 @@ def plot_curves(rows: list[dict[str, float]], axes: Axes) -> Axes:
     return axes
 
 
-def save_curves(table: Path, picture: Path) -> None:
-    """Draw the curves of a `curves.csv` into a picture file."""
-    with table.open(newline="") as stream:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
+def save_curves(rows: list[dict[str, float]], picture: Path) -> None:
+    """Draw `plot_curves` into a picture file."""
     figure = _figure(6, 4)
     plot_curves(rows, figure.subplots())
-    _save(figure, picture)
+    figure.savefig(picture)
 
 
 def plot_panel(report: dict[str, Any], group: dict[str, Any], panel: int, axes: Axes) -> Axes:
@@ -68,11 +65,10 @@ def plot_panel(report: dict[str, Any], group: dict[str, Any], panel: int, axes: 
         axes: to draw into.
     """
     title, label, logarithmic, factor, figures = PANELS[panel]
-    kinds = [kind for kind in report["kinds"] if all(kind[key] == group[key] for key in group)]
-    for number, loss in enumerate(LOSS_NAMES):
-        for kind in (kind for kind in kinds if kind["loss"] == loss):
-            for place, figure in enumerate(figures):
-                _bar(axes, kind, figure, place + (number - 1) * BAR, factor)
+    for kind in kinds_of(report, group):
+        number = list(LOSS_NAMES).index(kind["loss"])
+        for place, figure in enumerate(figures):
+            _bar(axes, kind, figure, place + (number - 1) * BAR, factor)
     if "best_epsilon" in figures:
         own = [
             entry["figures"].get("test", {}) for entry in report["baseline"] if entry["hand"] == group["hand"]
@@ -91,24 +87,16 @@ def plot_panel(report: dict[str, Any], group: dict[str, Any], panel: int, axes: 
 
 def save_evaluation(report: dict[str, Any], picture: Path) -> None:
     """Draw a report of `evaluate`: a row of panels for each hand, architecture and number of training objects."""
-    keys = [key for key in KIND if key != "loss"]
-    groups = [
-        dict(zip(keys, group, strict=True))
-        for group in dict.fromkeys(tuple(kind[key] for key in keys) for kind in report["kinds"])
-    ]
+    groups = groups_of(report)
     figure = _figure(15, 3.4 * len(groups) + 0.9)
     rows = figure.subplots(len(groups), len(PANELS), squeeze=False)
     for row, group in zip(rows, groups, strict=True):
         for panel, axes in enumerate(row):
             plot_panel(report, group, panel, axes)
-        count = group["training_objects"]
-        name = f"{group['hand']}, {group['architecture']}" + (
-            f", {count} objects" if count is not None else ""
-        )
-        row[0].set_ylabel(f"{name}\n{row[0].get_ylabel()}")
+        row[0].set_ylabel(f"{named(group)}\n{row[0].get_ylabel()}")
     figure.suptitle("Bars: test objects, mean and range over seeds", fontsize="medium")
     figure.legend(handles=_keys(), loc="outside lower center", ncols=6, frameon=False)
-    _save(figure, picture)
+    figure.savefig(picture)
 
 
 def plot_learning_curve(reports: Sequence[dict[str, Any]], axes: Axes) -> Axes:
@@ -164,7 +152,7 @@ def save_learning_curve(reports: Sequence[dict[str, Any]], picture: Path) -> Non
     """Draw `plot_learning_curve` into a picture file."""
     figure = _figure(7, 4.5)
     plot_learning_curve(reports, figure.subplots())
-    _save(figure, picture)
+    figure.savefig(picture)
 
 
 def _bar(axes: Axes, kind: dict[str, Any], figure: str, place: float, factor: float) -> None:
@@ -187,7 +175,7 @@ def _bar(axes: Axes, kind: dict[str, Any], figure: str, place: float, factor: fl
 def _logarithmic(axes: Axes) -> None:
     """Logarithmic heights from a round number below the lowest bar, labelled also within a decade."""
     from matplotlib.patches import Rectangle
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     heights = [
         bar.get_height() for bar in axes.patches if isinstance(bar, Rectangle) and bar.get_height() > 0
@@ -195,7 +183,7 @@ def _logarithmic(axes: Axes) -> None:
     axes.set_yscale("log")
     axes.set_ylim(bottom=10.0 ** np.floor(np.log10(min(heights, default=1.0) / 2)))
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
@@ -218,9 +206,3 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
-
-
-def _save(figure: Figure, picture: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure).print_png(str(picture))

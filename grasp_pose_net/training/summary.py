@@ -28,18 +28,23 @@ PAPER_PENETRATION = {
 }
 PAPER_CHANGE = 0.127
 
-# "the loss named first over the loss named second": figure, and the most that is asked for
-LOSS_RATIOS = (
-    ("consistency", "consistency", "l2", 1 / 20),
-    ("paper_consistency", "consistency", "l2", 1 / 20),
-    ("penetrating_points", "combined", "consistency", 1 / 3),
-    ("mean_depth_m", "combined", "consistency", 1 / 5),
-    ("total_depth_m", "combined", "consistency", 1 / 5),
-)
-HAND_RATIO = 5.0  # Shadow over Barrett, residual of the plain L2 loss, at least
-
 KIND = ("hand", "architecture", "loss", "training_objects")
 Entry = dict[str, Any]
+
+_LOSS = PAPER_TABLE_2["consistency"]["consistency"] / PAPER_TABLE_2["l2"]["consistency"]
+_INSIDE, _FREE = PAPER_PENETRATION["consistency"], PAPER_PENETRATION["combined"]
+_HAND = PAPER_TABLE_1["shadow"]["test"] / PAPER_TABLE_1["barrett"]["test"]
+# figure on test objects of kinds like the first over that of the same kind but for the second, the paper's, and the asked
+RATIOS: tuple[tuple[str, dict[str, str], dict[str, str], float, str, float], ...] = (
+    ("consistency", {"loss": "consistency"}, {"loss": "l2"}, _LOSS, "≤", 1 / 20),
+    ("paper_consistency", {"loss": "consistency"}, {"loss": "l2"}, _LOSS, "≤", 1 / 20),
+    *(
+        (figure, {"loss": "combined"}, {"loss": "consistency"}, _FREE[figure] / _INSIDE[figure], "≤", most)
+        for figure, most in (("penetrating_points", 1 / 3), ("mean_depth_m", 1 / 5), ("total_depth_m", 1 / 5))
+    ),
+    ("l2", {"hand": "shadow", "loss": "l2"}, {"hand": "barrett"}, _HAND, "≥", 5.0),
+    ("paper_l2", {"hand": "shadow", "loss": "l2"}, {"hand": "barrett"}, _HAND, "≥", 5.0),
+)
 
 
 def summarize(report: Entry) -> Entry:
@@ -57,7 +62,13 @@ def summarize(report: Entry) -> Entry:
     return {
         "kinds": kinds,
         "change": over_seeds(report["changes"], ("hand", "architecture", "training_objects")),
-        "ratios": [*_loss_ratios(kinds), *_hand_ratios(kinds)],
+        "ratios": [
+            _ratio(figure, kind, against, paper, sign, limit)
+            for figure, over, under, paper, sign, limit in RATIOS
+            for kind in kinds
+            if kind.items() >= over.items() and "test" in kind["figures"]
+            if (against := _same(kinds, kind, under)) is not None
+        ],
     }
 
 
@@ -94,35 +105,7 @@ def spread(values: Iterable[float]) -> Entry:
     }
 
 
-def _loss_ratios(kinds: Sequence[Entry]) -> list[Entry]:
-    """Ratios between networks of one hand that were trained with different losses."""
-    ratios = []
-    for figure, loss, other, most in LOSS_RATIOS:
-        for kind in kinds:
-            if kind["loss"] != loss or "test" not in kind["figures"]:
-                continue
-            against = _same(kinds, kind, loss=other)
-            if against is not None:
-                paper = _paper_figure(loss, figure) / _paper_figure(other, figure)
-                ratios.append(_ratio(figure, kind, against, paper, "≤", most))
-    return ratios
-
-
-def _hand_ratios(kinds: Sequence[Entry]) -> list[Entry]:
-    """L2 residual of the Shadow Hand over that of the Barrett Hand, both trained with it."""
-    ratios = []
-    paper = PAPER_TABLE_1["shadow"]["test"] / PAPER_TABLE_1["barrett"]["test"]
-    for figure in ("l2", "paper_l2"):
-        for kind in kinds:
-            if kind["loss"] != "l2" or kind["hand"] != "shadow" or "test" not in kind["figures"]:
-                continue
-            against = _same(kinds, kind, hand="barrett")
-            if against is not None:
-                ratios.append(_ratio(figure, kind, against, paper, "≥", HAND_RATIO))
-    return ratios
-
-
-def _same(kinds: Sequence[Entry], kind: Entry, **other: str) -> Entry | None:
+def _same(kinds: Sequence[Entry], kind: Entry, other: dict[str, str]) -> Entry | None:
     """The kind that differs in `other` alone; of another hand, the number of training objects may differ."""
     keys = KIND[:-1] if "hand" in other else KIND
     wanted = {key: kind[key] for key in keys} | other
@@ -133,10 +116,8 @@ def _ratio(figure: str, kind: Entry, against: Entry, paper: float, sign: str, li
     """Ratio of two means over seeds, and of the seeds that both have."""
     over, under = (one["figures"]["test"][figure] for one in (kind, against))
     value = _divided(over["mean"], under["mean"])
-    first, second = (
-        dict(zip(one["seeds"], one["figures"]["test"][figure]["values"], strict=True))
-        for one in (kind, against)
-    )
+    first = dict(zip(kind["seeds"], over["values"], strict=True))
+    second = dict(zip(against["seeds"], under["values"], strict=True))
     return {
         "figure": figure,
         "over": {key: kind[key] for key in KIND},
@@ -152,9 +133,3 @@ def _ratio(figure: str, kind: Entry, against: Entry, paper: float, sign: str, li
 def _divided(over: float, under: float) -> float | None:
     """Ratio, None where there is none to speak of."""
     return over / under if under > 0 else None
-
-
-def _paper_figure(loss: str, figure: str) -> float:
-    if figure in PAPER_PENETRATION["combined"]:
-        return PAPER_PENETRATION[loss][figure]
-    return PAPER_TABLE_2[loss][figure.removeprefix("paper_")]

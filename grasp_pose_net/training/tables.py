@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from grasp_pose_net.markdown import table
@@ -43,7 +44,7 @@ def evaluation_text(report: Entry) -> str:
         _conditions(report),
         _table_1(report),
         _parts(report),
-        *(_table_2(report, group, plain) for group in _groups(report) for plain in (False, True)),
+        *(_table_2(report, group, plain) for group in groups_of(report) for plain in (False, True)),
         _penetration(report),
         _change(report),
         _quality(report),
@@ -65,7 +66,7 @@ def _conditions(report: Entry) -> list[str]:
     weights = ", ".join(f"{name} {value:g}" for name, value in measure["weights"].items())
     lines = [
         f"- {hand}: `{data['dataset']}` (SHA-256 {data['dataset_sha256'][:16]}); objects: "
-        f"{_counts(data['objects'])}; refined: {_counts(data['refined'])}."
+        f"{counts_text(data['objects'])}; refined: {counts_text(data['refined'])}."
         for hand, data in report["hands"].items()
     ]
     lines += [
@@ -86,26 +87,33 @@ def _conditions(report: Entry) -> list[str]:
     return [*lines, ""]
 
 
-def _counts(by_side: dict[str, int]) -> str:
+def counts_text(by_side: dict[str, int]) -> str:
+    """Numbers by side of the split."""
     return ", ".join(f"{count} {side}" for side, count in by_side.items())
 
 
-def _groups(report: Entry) -> list[dict[str, Any]]:
+def groups_of(report: Entry) -> list[dict[str, Any]]:
     """Hand, architecture and training objects of each set of kinds that belong in one table."""
     keys = ("hand", "architecture", "training_objects")
-    groups = {tuple(kind[key] for key in keys): None for kind in report["kinds"]}
+    groups = dict.fromkeys(tuple(kind[key] for key in keys) for kind in report["kinds"])
     return [dict(zip(keys, group, strict=True)) for group in groups]
 
 
-def _of_group(report: Entry, group: dict[str, Any]) -> list[Entry]:
-    """Its kinds, in the order of the paper's rows."""
-    kinds = [k for k in report["kinds"] if all(k[key] == value for key, value in group.items())]
+def kinds_of(report: Entry, group: dict[str, Any]) -> list[Entry]:
+    """Kinds of a group, in the order of the paper's rows."""
+    kinds = [kind for kind in report["kinds"] if kind.items() >= group.items()]
     return sorted(kinds, key=lambda kind: list(LOSS_NAMES).index(kind["loss"]))
 
 
-def _named(group: dict[str, Any]) -> str:
+def named(group: dict[str, Any]) -> str:
+    """A group in words."""
     count = group["training_objects"]
     return f"{group['hand']}, {group['architecture']}" + (f", {count} objects" if count is not None else "")
+
+
+def _kinds(report: Entry) -> list[Entry]:
+    """All kinds, group after group."""
+    return [kind for group in groups_of(report) for kind in kinds_of(report, group)]
 
 
 def _cell(kind: Entry, side: str, figure: str) -> str:
@@ -119,34 +127,32 @@ def _gap(kind: Entry, figure: str) -> str:
     return f"{means[0] / means[1]:.3g}" if means[0] is not None and means[1] else ""
 
 
+def _section(title: str, text: str, head: Sequence[str], rows: list[list[str]], asked: str = "") -> list[str]:
+    """A table under its title; without rows, that no networks trained with what is `asked` were given."""
+    about = [text, ""] if text else []
+    none = [f"No networks trained with {asked} were given.", ""]
+    return [f"## {title}", "", *about, *(table(head, rows) if rows or not asked else none)]
+
+
 def _table_1(report: Entry) -> list[str]:
     rows = []
-    for kind in report["kinds"]:
-        if kind["loss"] == "l2":
-            paper = PAPER_TABLE_1.get(kind["hand"], {})
-            for figure in ("l2", "paper_l2"):
-                rows.append(
-                    [
-                        f"{_named(kind)}{', plain units' if figure == 'paper_l2' else ''}",
-                        *(_cell(kind, side, figure) for side in ("test", "train")),
-                        _gap(kind, figure),
-                        *(f"{paper[side]:g}" if side in paper else "" for side in ("test", "train")),
-                    ]
-                )
+    for kind in (kind for kind in report["kinds"] if kind["loss"] == "l2"):
+        paper = PAPER_TABLE_1.get(kind["hand"], {})
+        papers = [f"{paper[side]:g}" if side in paper else "" for side in ("test", "train")]
+        for figure, units in (("l2", ""), ("paper_l2", ", plain units")):
+            own = [_cell(kind, side, figure) for side in ("test", "train")]
+            rows.append([named(kind) + units, *own, _gap(kind, figure), *papers])
     head = ["hand, network", "test", "train", "test / train", "paper: test", "paper: train"]
-    return ["## Table I: residual of the plain L2 loss", "", *(table(head, rows) if rows else _none("l2"))]
+    return _section("Table I: residual of the plain L2 loss", "", head, rows, "l2")
 
 
 def _parts(report: Entry) -> list[str]:
     """What the residual between two grasps of one object consists of."""
     parts = ("l2", "l2_position", "l2_quaternion", "l2_joints")
     rows = [
-        [
-            f"{entry['hand']}{', plain units' if prefix else ''}",
-            *(f"{test[prefix + part]:.4g}" for part in parts),
-        ]
+        [entry["hand"] + units, *(f"{test[prefix + part]:.4g}" for part in parts)]
         for entry in report["truth"]
-        for prefix in ("", "paper_")
+        for prefix, units in (("", ""), ("paper_", ", plain units"))
         if (test := entry["figures"].get("test"))
     ]
     return [
@@ -157,60 +163,51 @@ def _parts(report: Entry) -> list[str]:
 
 
 def _table_2(report: Entry, group: dict[str, Any], plain: bool) -> list[str]:
-    prefix = "paper_" if plain else ""
+    prefix, units = ("paper_", " in plain units") if plain else ("", "")
     rows = []
-    for kind in _of_group(report, group):
-        for side in SIDES:
-            if side in kind["figures"]:
-                cells = [_cell(kind, side, prefix + loss) for loss in LOSS_NAMES]
-                rows.append([LOSS_NAMES[kind["loss"]], side, *cells])
-        gaps = [_gap(kind, prefix + loss) for loss in LOSS_NAMES]
-        rows.append([LOSS_NAMES[kind["loss"]], "test / train", *gaps])
+    for kind in kinds_of(report, group):
+        loss = LOSS_NAMES[kind["loss"]]
+        for side in (side for side in SIDES if side in kind["figures"]):
+            rows.append([loss, side, *(_cell(kind, side, prefix + name) for name in LOSS_NAMES)])
+        rows.append([loss, "test / train", *(_gap(kind, prefix + name) for name in LOSS_NAMES)])
         if group["hand"] == "shadow":
-            paper = [f"{PAPER_TABLE_2[kind['loss']][loss]:g}" for loss in LOSS_NAMES]
-            rows.append([LOSS_NAMES[kind["loss"]], "paper: test", *paper])
+            paper = PAPER_TABLE_2[kind["loss"]]
+            rows.append([loss, "paper: test", *(f"{paper[name]:g}" for name in LOSS_NAMES)])
     rows += [
         ["grasps of the dataset", side, *(f"{own[prefix + loss]:.4g}" for loss in ("l2", "consistency")), ""]
         for entry in report["truth"]
         for side in SIDES
         if entry["hand"] == group["hand"] and (own := entry["figures"].get(side))
     ]
-    units = " in plain units" if plain else ""
-    title = f"## Table II: residuals{units}, {_named(group)}"
-    return [title, "", *table(["trained with", "objects", *LOSS_NAMES.values()], rows)]
+    head = ["trained with", "objects", *LOSS_NAMES.values()]
+    return _section(f"Table II: residuals{units}, {named(group)}", "", head, rows)
 
 
 def _penetration(report: Entry) -> list[str]:
     figures = ("penetrating_points", "mean_depth_m", "total_depth_m", "refined_points", "refined_depth_m")
     rows = []
-    for group in _groups(report):
-        points = report["hands"][group["hand"]]["contact_points"]
-        for kind in _of_group(report, group):
-            name = [f"{_named(group)} ({points} points)", LOSS_NAMES[kind["loss"]]]
-            rows += [
-                [*name, side, *(_cell(kind, side, figure) for figure in figures)]
-                for side in SIDES
-                if side in kind["figures"]
-            ]
-            paper = PAPER_PENETRATION.get(kind["loss"]) if group["hand"] == "shadow" else None
-            if paper:
-                cells = [f"{paper[f] * FIGURES[f][1]:g}" if f in paper else "" for f in figures]
-                rows.append([*name, "paper: test", *cells])
-    head = ["hand, network", "trained with", "objects", *(FIGURES[figure][0] for figure in figures)]
-    return [
-        "## Penetration of the hand's contact points",
-        "",
+    for kind in _kinds(report):
+        points = report["hands"][kind["hand"]]["contact_points"]
+        name = [f"{named(kind)} ({points} points)", LOSS_NAMES[kind["loss"]]]
+        for side in (side for side in SIDES if side in kind["figures"]):
+            rows.append([*name, side, *(_cell(kind, side, figure) for figure in figures)])
+        paper = PAPER_PENETRATION.get(kind["loss"]) if kind["hand"] == "shadow" else None
+        if paper:
+            cells = [f"{paper[f] * FIGURES[f][1]:g}" if f in paper else "" for f in figures]
+            rows.append([*name, "paper: test", *cells])
+    return _section(
+        "Penetration of the hand's contact points",
         "The paper gives one depth and does not say whether it is of one point or of all together; it "
         "stands in both columns. After refinement all candidates count, also those that are then dropped.",
-        "",
-        *table(head, rows),
-    ]
+        ["hand, network", "trained with", "objects", *(FIGURES[figure][0] for figure in figures)],
+        rows,
+    )
 
 
 def _change(report: Entry) -> list[str]:
     rows = [
         [
-            _named(entry),
+            named(entry),
             side,
             *(spread_text(entry["figures"][side][key], 100.0) for key in ("change", "paper_change")),
             ", ".join(map(str, entry["seeds"])),
@@ -219,46 +216,41 @@ def _change(report: Entry) -> list[str]:
         for side in SIDES
         if side in entry["figures"]
     ]
-    head = ["hand, network", "objects", "weighted [%]", "plain units [%]", "seeds"]
-    return [
-        "## Change of the pose by the collision loss",
-        "",
+    return _section(
+        "Change of the pose by the collision loss",
         "‖f_combined(o) - f_consistency(o)‖ / ‖f_consistency(o)‖ of networks with the same seed, mean over "
         "grids and objects; the norm is weighted as the training loss is, or not at all. "
         f"Paper: {100 * PAPER_CHANGE:g} %.",
-        "",
-        *(table(head, rows) if rows else _none("consistency and combined, of the same seed,")),
-    ]
+        ["hand, network", "objects", "weighted [%]", "plain units [%]", "seeds"],
+        rows,
+        "consistency and combined, of the same seed,",
+    )
 
 
 def _quality(report: Entry) -> list[str]:
     figures: tuple[str, ...] = ("good_share", "object_good", "first_good", "best_epsilon")
     if any("best_held" in sides for entry in report["baseline"] for sides in entry["figures"].values()):
         figures += ("raw_held", "first_held", "best_held")
-    rows = []
-    for group in _groups(report):
-        for kind in _of_group(report, group):
-            rows += [
-                [_named(group), LOSS_NAMES[kind["loss"]], side, *cells]
-                for side in SIDES
-                if any(cells := [_cell(kind, side, figure) for figure in figures])
-            ]
-    for entry in report["baseline"]:
-        rows += [
-            [entry["hand"], "none: sampled", side, *(f"{FIGURES[f][1] * own[f]:.4g}" for f in figures)]
-            for side in SIDES
-            if (own := entry["figures"].get(side))
-        ]
-    head = ["hand, network", "trained with", "objects", *(FIGURES[figure][0] for figure in figures)]
-    return [
-        "## Grasps after refinement",
-        "",
+    rows = [
+        [named(kind), LOSS_NAMES[kind["loss"]], side, *cells]
+        for kind in _kinds(report)
+        for side in SIDES
+        if any(cells := [_cell(kind, side, figure) for figure in figures])
+    ]
+    rows += [
+        [entry["hand"], "none: sampled", side, *(f"{FIGURES[f][1] * own[f]:.4g}" for f in figures)]
+        for entry in report["baseline"]
+        for side in SIDES
+        if (own := entry["figures"].get(side))
+    ]
+    return _section(
+        "Grasps after refinement",
         f"{report['config']['rotations']} candidates of each object, refined as at run time; `sampled` draws "
         f"as many around the object. Good: nothing deeper than {1e3 * TOLERANCE_M:g} mm in object or hand. Held: in a force "
         "trial; what is not good did not hold, but for unrefined candidates, which are tried as they come.",
-        "",
-        *table(head, rows),
-    ]
+        ["hand, network", "trained with", "objects", *(FIGURES[figure][0] for figure in figures)],
+        rows,
+    )
 
 
 def ratio_lines(report: Entry) -> list[str]:
@@ -269,19 +261,9 @@ def ratio_lines(report: Entry) -> list[str]:
         differs = "hand" if over["hand"] != under["hand"] else "loss"
         values = [value for value in ratio["by_seed"].values() if value is not None]
         seeds = f" ({min(values):.3g}–{max(values):.3g})" if len(values) > 1 else ""
-        rows.append(
-            [
-                f"{FIGURES[ratio['figure']][0]}: {over[differs]} / {under[differs]}",
-                _named(over),
-                "no value" if ratio["value"] is None else f"{ratio['value']:.3g}{seeds}",
-                f"{ratio['paper']:.3g}",
-                ratio["asked"],
-                {True: "yes", False: "no", None: ""}[ratio["met"]],
-            ]
-        )
+        figure = f"{FIGURES[ratio['figure']][0]}: {over[differs]} / {under[differs]}"
+        ours = "no value" if ratio["value"] is None else f"{ratio['value']:.3g}{seeds}"
+        met = {True: "yes", False: "no", None: ""}[ratio["met"]]
+        rows.append([figure, named(over), ours, f"{ratio['paper']:.3g}", ratio["asked"], met])
     head = ["test objects", "network", "ours (seeds)", "paper", "asked", "met"]
-    return ["## Ratios", "", *(table(head, rows) if rows else _none("at least two losses, or two hands,"))]
-
-
-def _none(what: str) -> list[str]:
-    return [f"No networks trained with {what} were given.", ""]
+    return _section("Ratios", "", head, rows, "at least two losses, or two hands,")

@@ -14,8 +14,7 @@ from grasp_pose_net.exceptions import CheckpointError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network, network_header
 from grasp_pose_net.models import network_file
-from grasp_pose_net.training.evaluation import Measure
-from grasp_pose_net.training.losses import PoseWeights
+from grasp_pose_net.training.losses import Measure, PoseWeights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +48,12 @@ class Trained:
         return None if count is None else int(count)
 
     @property
+    def kind(self) -> dict[str, Any]:
+        """What tells it from other networks, but for its loss."""
+        keys = ("architecture", "seed", "training_objects")
+        return {"hand": self.hand.name, **{key: getattr(self, key) for key in keys}}
+
+    @property
     def limit(self) -> int | None:
         """The sample of training objects that it was restricted to, as `Objects.first` counts; None: all."""
         limit = self.notes["config"].get("objects")
@@ -79,8 +84,7 @@ def _check_pair(one: Trained, other: Trained) -> None:
             f"asked to compare {other.name} and {one.name}, found losses weighted differently "
             f"({other.measure}, {one.measure}); evaluate them apart"
         )
-    same = ("architecture", "loss", "seed", "training_objects")
-    if one.hand is other.hand and all(getattr(one, key) == getattr(other, key) for key in same):
+    if one.kind == other.kind and one.loss == other.loss:
         raise CheckpointError(
             f"asked to take {other.name} and {one.name} for two seeds, found both for hand "
             f"{one.hand.name!r}, {one.architecture}, loss {one.loss}, seed {one.seed}; give one of them"

@@ -29,8 +29,8 @@ from grasp_pose_net.training.comparison import (
     pose_change,
     sample,
 )
-from grasp_pose_net.training.evaluation import Measure, depths, residuals
-from grasp_pose_net.training.losses import PoseWeights
+from grasp_pose_net.training.evaluation import depths, residuals
+from grasp_pose_net.training.losses import Measure, PoseWeights
 from grasp_pose_net.training.report import evaluate
 from grasp_pose_net.training.trained import load_trained
 

@@ -16,14 +16,8 @@ from grasp_pose_net.quality import epsilon_of, hand_penetration, penetration
 from grasp_pose_net.refinement import Refined
 from grasp_pose_net.shapes import SignedDistanceField, random_rotations, rotate_pose
 from grasp_pose_net.training import Objects, evaluation, make_batch
-from grasp_pose_net.training.evaluation import (
-    PAPER_MEASURE,
-    Measure,
-    depths,
-    refined_figures,
-    residuals,
-    spread_of_grasps,
-)
+from grasp_pose_net.training.evaluation import depths, refined_figures, residuals, spread_of_grasps
+from grasp_pose_net.training.losses import PAPER_MEASURE, Measure
 
 
 def residual_by_hand(x: np.ndarray, rotation: np.ndarray, target: np.ndarray, measure: Measure) -> float:
