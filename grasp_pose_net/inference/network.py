@@ -25,9 +25,8 @@ from grasp_pose_net.shapes import GRID_CELLS
 from grasp_pose_net.storage import whole
 
 HEADER = "grasp_pose_net"  # key of the JSON text in the file's metadata
-POSITION_UNIT_M = (
-    0.1  # the head of the compact network counts in hand's breadths, so that all outputs are of order 1
-)
+# the head of the compact network counts in hand's breadths, so that all outputs are of order 1
+POSITION_UNIT_M = 0.1
 
 
 class PaperNetwork(nn.Module):
@@ -218,7 +217,7 @@ def load_network(name: str, hand: Hand) -> nn.Module:
         raise CheckpointError(
             f"{path}: asked for weights of architecture {header['architecture']!r}, found others: {error}"
         ) from error
-    return network.eval()
+    return network.float().eval()
 
 
 def network_header(name: str) -> dict[str, Any]:
@@ -241,7 +240,7 @@ def _file(name: str) -> Path:
 
 
 def _read(path: Path, *, weights: bool = True) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Header and weights of a file, or the header alone."""
+    """Header and weights of a file as they are in it, or the header alone."""
     try:
         with safe_open(path, framework="pt") as stream:
             header = json.loads((stream.metadata() or {}).get(HEADER, "{}"))
@@ -253,9 +252,7 @@ def _read(path: Path, *, weights: bool = True) -> tuple[dict[str, Any], dict[str
         raise CheckpointError(
             f"{path}: asked for weights of grasp_pose_net, found none of its header ({missing})"
         )
-    return header, {
-        name: value.float() if value.is_floating_point() else value for name, value in tensors.items()
-    }
+    return header, tensors
 
 
 def _layer(before: int, after: int, rank: int | None) -> nn.Module:

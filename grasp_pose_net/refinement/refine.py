@@ -133,14 +133,7 @@ def paper_objective(beta: float, iterations: int = 150) -> Descent:
     """
     if not 0.0 <= beta <= 1.0:
         raise ValueError(f"beta: expected a number from 0 to 1, got {beta}")
-    base = OBJECTIVE
-    weight = 2e5 * (1.0 - beta)
-    energy = replace(
-        base.energy,
-        contact=0.0,
-        normal=0.0,
-        anchor=beta,
-        penetration=(weight, weight),
-        self_penetration=(weight, weight),
-    )
-    return replace(base, energy=energy, iterations=iterations)
+    energy = replace(OBJECTIVE.energy, contact=0.0, normal=0.0, anchor=beta)
+    collisions = (2e5 * (1.0 - beta),) * 2
+    energy = replace(energy, penetration=collisions, self_penetration=collisions)
+    return replace(OBJECTIVE, energy=energy, iterations=iterations)

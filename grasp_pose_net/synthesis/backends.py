@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import joblib
 import numba
@@ -86,7 +86,12 @@ def _die_with(parent: int) -> None:
 
 
 def _with_ray(function: Callable[[T], R], tasks: Iterable[T], jobs: int | None) -> Iterator[R]:
-    ray = _ray()
+    try:
+        import ray
+    except ImportError as error:
+        raise GraspPoseNetError(
+            "backend ray: Ray is not installed; pip install 'grasp_pose_net[ray]', or use --backend loky"
+        ) from error
     started = not ray.is_initialized()
     if started:
         ray.init(log_to_driver=False, logging_level="warning", runtime_env={"env_vars": ONE_THREAD})
@@ -106,13 +111,3 @@ def _with_ray(function: Callable[[T], R], tasks: Iterable[T], jobs: int | None) 
     finally:
         if started:
             ray.shutdown()
-
-
-def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise GraspPoseNetError(
-            "backend ray: Ray is not installed; pip install 'grasp_pose_net[ray]', or use --backend loky"
-        ) from error
-    return ray

@@ -11,8 +11,9 @@ its contacts need), so that 3000 at once take 0.16 GB; the skin is looked at in 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,67 +33,62 @@ from grasp_pose_net.world import HalfSpace
 _FILTER_LOT = 128  # candidates whose skin is looked at together: 0.5 MB each
 
 
+@dataclass(frozen=True)
 class Candidates:
-    """Plans candidates of one object, round after round."""
+    """Plans candidates of one object, round after round.
 
-    def __init__(
-        self,
-        hand: Hand,
-        mesh: trimesh.Trimesh,
-        field: SignedDistanceField,
-        planes: Sequence[HalfSpace],
-        rng: np.random.Generator,
-        config: Synthesis,
-        clock: StageClock | None = None,
-    ) -> None:
-        """Store what they are planned for.
+    Attributes:
+        hand: the hand.
+        mesh: the object, object frame.
+        field: its signed distance field.
+        planes: support planes, see `search.stable_planes`; a share of the candidates knows none.
+        rng: random numbers.
+        config: method, shares and thresholds.
+        clock: counts the time.
+    """
 
-        Args:
-            hand: the hand.
-            mesh: the object, object frame.
-            field: its signed distance field.
-            planes: support planes, see `search.stable_planes`; a share of the candidates knows none.
-            rng: random numbers.
-            config: method, shares and thresholds.
-            clock: counts the time.
-        """
-        self._hand, self._mesh, self._field, self._planes = hand, mesh, field, planes
-        self._rng, self._config, self._clock = rng, config, clock or StageClock()
+    hand: Hand
+    mesh: trimesh.Trimesh
+    field: SignedDistanceField
+    planes: Sequence[HalfSpace]
+    rng: np.random.Generator
+    config: Synthesis
+    clock: StageClock = dataclasses.field(default_factory=StageClock)
 
     def round(self, count: int) -> Grasps:
         """Plan `count` candidates; those that pass the filter and weak ones, in no order."""
-        lots = [Grasps.none(self._hand.size)]
-        shares = _shares(count, len(self._planes) + 1, self._config.table_share)
-        for plane, share in zip([*self._planes, None], shares, strict=True):
+        lots = [Grasps.none(self.hand.size)]
+        shares = _shares(count, len(self.planes) + 1, self.config.table_share)
+        for plane, share in zip([*self.planes, None], shares, strict=True):
             if share:
                 lots.append(self._above(plane, share))
         return Grasps.joined(lots)
 
     def _above(self, plane: HalfSpace | None, count: int) -> Grasps:
         """Plan candidates for one plane, or none, and keep what passes the filter."""
-        config, gap_m = self._config, self._config.table_gap_m
+        config, gap_m = self.config, self.config.table_gap_m
         raised = None if plane is None else HalfSpace(plane.normal, plane.offset + gap_m)
         x = (self._descended if config.method == "gradient" else self._annealed)(raised, count)
-        with self._clock.stage("filter"):
+        with self.clock.stage("filter"):
             lots = (x[i : i + _FILTER_LOT] for i in range(0, len(x), _FILTER_LOT))
-            found = Grasps.joined([Grasps.none(self._hand.size), *map(self._filtered, lots)])
+            found = Grasps.joined([Grasps.none(self.hand.size), *map(self._filtered, lots)])
         flat = np.zeros(4) if plane is None else np.array([*plane.normal, plane.offset])
         passed = int((found.epsilon >= config.least_epsilon).sum())
         return replace(found, plane=np.tile(flat, (len(found.x), 1)), tried=count, passed=passed)
 
     def _starts(self, plane: HalfSpace | None, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Pose vectors to begin with (B, 7 + D), and the pull on their contact points (B, P)."""
-        with self._clock.stage("starts"):
-            hand, config, rng = self._hand, self._config, self._rng
-            x = draw_starts(hand, self._mesh, self._field, count, rng=rng, plane=plane, config=config.starts)
+        with self.clock.stage("starts"):
+            hand, config, rng = self.hand, self.config, self.rng
+            x = draw_starts(hand, self.mesh, self.field, count, rng=rng, plane=plane, config=config.starts)
             return x, contact_weights(hand, count, config, rng)
 
     def _descended(self, plane: HalfSpace | None, count: int) -> NDArray[np.float64]:
         """Candidates (B, 7 + D) of the gradient method, clear of object, hand and plane by their spheres."""
-        hand, field, config = self._hand, self._field, self._config
+        hand, field, config = self.hand, self.field, self.config
         x, weights = self._starts(plane, count * config.scouts)
-        with self._clock.stage("search"):
-            seeds = self._rng.integers(2**31, size=2).tolist()
+        with self.clock.stage("search"):
+            seeds = self.rng.integers(2**31, size=2).tolist()
             if config.scouts > 1:
                 x = descend(hand, field, x, config.scout, plane=plane, weights=weights, seed=seeds[0]).x
                 promise = _epsilon(hand, field, x, config.promise_m)
@@ -103,18 +99,16 @@ class Candidates:
 
     def _annealed(self, plane: HalfSpace | None, count: int) -> NDArray[np.float64]:
         """Candidates (B, 7 + D) of the annealing method: the best states of as many runs as it takes."""
-        annealing = self._config.annealing
+        annealing = self.config.annealing
         x, weights = self._starts(plane, int(np.ceil(count / annealing.keep)))
-        with self._clock.stage("search"):
-            seed = int(self._rng.integers(2**31))
-            best, cost = anneal(
-                self._hand, self._field, x, annealing, plane=plane, weights=weights, seed=seed
-            )
+        with self.clock.stage("search"):
+            seed = int(self.rng.integers(2**31))
+            best, cost = anneal(self.hand, self.field, x, annealing, plane=plane, weights=weights, seed=seed)
         return best[np.isfinite(cost)][:count]
 
     def _filtered(self, x: NDArray[np.float64]) -> Grasps:
         """Those of x whose epsilon is enough, if weak, that do not penetrate, and that the hand can open from."""
-        hand, field, config = self._hand, self._field, self._config
+        hand, field, config = self.hand, self.field, self.config
         epsilon = _epsilon(hand, field, x)
         strong = np.flatnonzero(epsilon >= min(config.weak_epsilon, config.least_epsilon))
         if len(strong) == 0:

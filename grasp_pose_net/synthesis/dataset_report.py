@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ def dataset_report(data: GraspDataset) -> dict[str, Any]:
     """Figures over all objects; "left_out" and "short" name objects, with the reason."""
     planned, counts = data.failure == "", data.counts
     wanted = json.loads(data.run)["grasps"]
-    some = len(data.x) > 0
     short = np.flatnonzero(planned & (counts < wanted))
     return {
         "hand": data.hand,
@@ -30,13 +30,13 @@ def dataset_report(data: GraspDataset) -> dict[str, Any]:
         "grasps": len(data.x),
         "held": int(data.held.sum()),
         "wanted": wanted,
-        "share_with_50": _share(counts[planned] >= ENOUGH),
-        "share_with_all": _share(counts[planned] >= wanted),
-        "mean_epsilon": float(data.epsilon.mean()) if some else None,
-        "share_strong": _share(data.epsilon >= STRONG_EPSILON),
+        "share_with_50": _mean(counts[planned] >= ENOUGH),
+        "share_with_all": _mean(counts[planned] >= wanted),
+        "mean_epsilon": _mean(data.epsilon),
+        "share_strong": _mean(data.epsilon >= STRONG_EPSILON),
         "hand_penetration_p95_m": _p95(data.hand_penetration_m),
         "self_penetration_p95_m": _p95(data.self_penetration_m),
-        "clear_of_table": _share(data.plane > 0),
+        "clear_of_table": _mean(data.plane > 0),
         "tried": int(data.tried.sum()),
         "passed": int(data.passed.sum()),
         "trials": int(data.trials[:, 0].sum()),
@@ -90,7 +90,7 @@ def report_text(report: dict[str, Any]) -> str:
         ("grasps, of which held in the force trial", f"{report['grasps']} / {report['held']}"),
         (f"objects with at least {ENOUGH} grasps", _percent(report["share_with_50"])),
         (f"objects with {report['wanted']}", _percent(report["share_with_all"])),
-        ("mean exact epsilon", _number(report["mean_epsilon"], 1, "")),
+        ("mean exact epsilon", _number(report["mean_epsilon"])),
         (f"grasps with epsilon of at least {STRONG_EPSILON}", _percent(report["share_strong"])),
         ("hand penetration, 95th percentile", _number(report["hand_penetration_p95_m"], 1e3, " mm")),
         ("self-penetration, 95th percentile", _number(report["self_penetration_p95_m"], 1e3, " mm")),
@@ -101,7 +101,7 @@ def report_text(report: dict[str, Any]) -> str:
             f"{_percent(report['trial_success'])} of {report['trials']} / "
             f"{_percent(report['strong_trial_success'])} of {report['strong_trials']}",
         ),
-        ("grasps for each second of one core", _number(report["grasps_per_core_second"], 1, "")),
+        ("grasps for each second of one core", _number(report["grasps_per_core_second"])),
     ]
     for name, figures in report["nearest"].items():
         values = " / ".join(f"{figures[key]:.3f}" for key in ("min", "p5", "median"))
@@ -124,13 +124,12 @@ def _nearest(x: NDArray[np.float64]) -> NDArray[np.float64]:
     other = x[combined.argmin(1)]
     palm = 2 * np.arccos(np.clip(np.abs((x[:, 3:7] * other[:, 3:7]).sum(1)), 0, 1))
     position = np.linalg.norm(x[:, :3] - other[:, :3], axis=1)
-    return np.stack(
-        [combined.min(1), position, palm, np.linalg.norm(x[:, 7:] - other[:, 7:], axis=1)], axis=1
-    )
+    joints = np.linalg.norm(x[:, 7:] - other[:, 7:], axis=1)
+    return np.stack([combined.min(1), position, palm, joints], axis=1)
 
 
-def _share(flags: NDArray[np.bool_]) -> float | None:
-    return float(flags.mean()) if flags.size else None
+def _mean(values: NDArray) -> float | None:
+    return float(values.mean()) if values.size else None
 
 
 def _p95(values: NDArray) -> float | None:
@@ -141,9 +140,8 @@ def _ratio(part: NDArray, whole: NDArray) -> float | None:
     return float(part.sum() / whole.sum()) if whole.sum() > 0 else None
 
 
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
+def _number(value: float | None, scale: float = 1, unit: str = "", digits: int = 3) -> str:
+    return "-" if value is None else f"{value * scale:.{digits}f}{unit}"
 
 
-def _number(value: float | None, scale: float, unit: str) -> str:
-    return "-" if value is None else f"{value * scale:.3f}{unit}"
+_percent = partial(_number, scale=100, unit=" %", digits=1)

@@ -129,7 +129,10 @@ def save_dataset(path: Path, data: GraspDataset) -> None:
         ValueError: a pose vector is beyond what 16 bits reach.
     """
     arrays = {name: getattr(data, name) for name in GraspDataset.__dataclass_fields__}
-    arrays["x"] = _whole_steps(data.x)
+    steps = np.rint(np.asarray(data.x, np.float64) / _steps(data.x.shape[1]))
+    if not (np.abs(steps) <= np.iinfo(np.int16).max).all():
+        raise ValueError("x: expected positions within 1.6 m and joints within 3.27 rad, got more")
+    arrays["x"] = steps.astype(np.int16)
     arrays |= {name: arrays[name].astype(np.float16) for name in _HALF}
     with whole(path) as unfinished, unfinished.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
@@ -142,14 +145,6 @@ def storable(hand: Hand, x: NDArray[np.floating]) -> NDArray[np.float64]:
     lowest, highest = np.ceil(hand.lower / steps[7:]), np.floor(hand.upper / steps[7:])
     whole[:, 7:] = np.clip(whole[:, 7:], lowest, highest)
     return whole * steps
-
-
-def _whole_steps(x: NDArray[np.floating]) -> NDArray[np.int16]:
-    """Pose vectors (G, 7 + J) in steps."""
-    whole = np.rint(np.asarray(x, np.float64) / _steps(x.shape[1]))
-    if not (np.abs(whole) <= np.iinfo(np.int16).max).all():
-        raise ValueError("x: expected positions within 1.6 m and joints within 3.27 rad, got more")
-    return whole.astype(np.int16)
 
 
 def _steps(size: int) -> NDArray[np.float64]:

@@ -57,11 +57,8 @@ class Grasps:
     @classmethod
     def joined(cls, parts: Sequence[Grasps]) -> Grasps:
         """All grasps of several lots, and how many candidates they took."""
-        x, epsilon, hand_m, self_m, plane = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS
-        )
-        tried, passed = sum(part.tried for part in parts), sum(part.passed for part in parts)
-        return cls(x, epsilon, hand_m, self_m, plane, tried, passed)
+        arrays = (np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS)
+        return cls(*arrays, sum(part.tried for part in parts), sum(part.passed for part in parts))
 
 
 class StageClock:

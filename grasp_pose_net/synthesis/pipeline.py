@@ -101,9 +101,7 @@ def describe_run(hand: str, grasps: int, seed: int, config: Synthesis, validate:
     loaded = Hand.load(hand)
     urdf = re.sub("<!--.*?-->", "", loaded.urdf, flags=re.DOTALL)  # xacro writes a path into one
     content = hashlib.sha256(urdf.encode() + hand_file(hand).read_bytes()).hexdigest()[:16]
-    trial: Any = None
-    if validate is not None:
-        trial = {"name": getattr(validate, "__name__", type(validate).__name__)}
+    trial: Any = validate and {"name": getattr(validate, "__name__", type(validate).__name__)}
     if dataclasses.is_dataclass(validate) and not isinstance(validate, type):
         trial |= dataclasses.asdict(validate)
     facts = {"hand": loaded.name, "hand_files": content, "grasps": grasps, "seed": seed}
@@ -133,7 +131,7 @@ def _finished(parts: Path, tasks: Sequence[Task]) -> dict[str, GraspDataset]:
     """
     done = {}
     for task in tasks:
-        file = _part_file(parts, task.name)
+        file = parts / f"{task.name}.npz"
         if not file.exists():
             continue
         part = load_dataset(file)
@@ -161,7 +159,7 @@ def _take_in(
             name = str(part.objects[0])
             done[name] = part
             if not part.failure[0]:
-                save_dataset(_part_file(parts, name), part)
+                save_dataset(parts / f"{name}.npz", part)
             found += len(part.x)
             rate = found / (time.perf_counter() - start)
             progress.set_postfix_str(f"{rate:.2f} grasps/s", refresh=False)
@@ -169,10 +167,6 @@ def _take_in(
             if progress.n % _MERGE_EVERY == 0:
                 save_dataset(out, _merged(done, tasks))
     return found
-
-
-def _part_file(parts: Path, name: str) -> Path:
-    return parts / f"{name}.npz"
 
 
 def _merged(done: dict[str, GraspDataset], tasks: Sequence[Task]) -> GraspDataset:

@@ -22,9 +22,8 @@ def alone(folder: Path, who: str) -> Iterator[None]:
         GraspPoseNetError: another ``who`` has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open(
-        "w"
-    ) as lock:  # the kernel drops the lock when the process ends, however it ends
+    # the kernel drops the lock when the process ends, however it ends
+    with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -26,6 +26,7 @@ from grasp_pose_net.shapes.rotations import quat_from_rotation, quat_multiply
 from grasp_pose_net.shapes.split import object_hash
 from grasp_pose_net.synthesis import find_meshes, load_dataset, object_name
 
+SIDES = ("train", "validation", "test")
 FIELD_CELLS = 64  # half a MB for each object; cells of 2 to 5 mm, about those of the occupancy grid
 VALIDATION_SHARE = 10  # one in so many of the training objects is held out to choose the best checkpoint
 
@@ -123,11 +124,7 @@ def load_objects(dataset: Path, meshes: Path, hand: Hand) -> dict[str, Objects]:
         raise GraspPoseNetError(f"{dataset}: asked for grasps of hand {hand.name!r}, found {data.hand!r}")
     files = {object_name(file): file for file in find_meshes(meshes)}
     good = data.held if data.held.any() else np.ones_like(data.held)
-    sides: dict[str, list[tuple[str, SignedDistanceField, np.ndarray]]] = {
-        "train": [],
-        "validation": [],
-        "test": [],
-    }
+    sides: dict[str, list[tuple[str, SignedDistanceField, np.ndarray]]] = {side: [] for side in SIDES}
     for number, name in enumerate(tqdm(data.objects.tolist(), desc="fields", unit="object", disable=None)):
         grasps = data.x[(data.object_index == number) & good]
         if len(grasps) == 0:

@@ -19,12 +19,19 @@ import torch
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.storage import cache_dir, whole
-from grasp_pose_net.training.data import FIELD_CELLS, VALIDATION_SHARE, Objects, load_objects, packed_grasps
+from grasp_pose_net.training.data import (
+    FIELD_CELLS,
+    SIDES,
+    VALIDATION_SHARE,
+    Objects,
+    load_objects,
+    packed_grasps,
+)
 
 FARTHEST_CELLS = 60.0  # where one byte ends; deeper or farther samples do not occur in a cube of 64 cells
 LEVELS = 127
-SIDES = ("train", "validation", "test")
 _FORMAT = 2
+_FIELDS = ("origin", "spacing", "radius")
 
 
 def prepared_objects(
@@ -54,7 +61,6 @@ def fingerprint(dataset: Path) -> dict[str, str]:
 def save_prepared(path: Path, sides: dict[str, Objects], hand: Hand, **notes: Any) -> None:
     """Write objects of some sides of the split, with notes; a reader finds the whole file or none."""
     objects = list(sides.values())
-    counts = [o.valid.sum(1).numpy() for o in objects]
     with whole(path) as unfinished, unfinished.open("wb") as stream:
         np.savez_compressed(
             stream,
@@ -64,10 +70,8 @@ def save_prepared(path: Path, sides: dict[str, Objects], hand: Hand, **notes: An
             names=np.array([name for o in objects for name in o.names]),
             side=np.repeat(np.array(list(sides)), [len(o) for o in objects]),
             codes=np.concatenate([_encoded(o.values.numpy(), o.spacing.numpy()) for o in objects]),
-            origin=np.concatenate([o.origin.numpy() for o in objects]),
-            spacing=np.concatenate([o.spacing.numpy() for o in objects]),
-            radius=np.concatenate([o.radius.numpy() for o in objects]),
-            counts=np.concatenate(counts),
+            **{name: np.concatenate([getattr(o, name).numpy() for o in objects]) for name in _FIELDS},
+            counts=np.concatenate([o.valid.sum(1).numpy() for o in objects]),
             grasps=np.concatenate([o.grasps[o.valid].numpy() for o in objects]),
         )
 
@@ -105,16 +109,10 @@ def _read(path: Path, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
 
 
 def _objects(data: dict[str, np.ndarray], grasps: list[np.ndarray], rows: np.ndarray, hand: Hand) -> Objects:
-    packed, valid = packed_grasps([grasps[row] for row in rows], hand)
-    return Objects(
-        names=tuple(data["names"][rows].tolist()),
-        values=torch.from_numpy(_decoded(data["codes"][rows], data["spacing"][rows])),
-        origin=torch.from_numpy(data["origin"][rows]),
-        spacing=torch.from_numpy(data["spacing"][rows]),
-        radius=torch.from_numpy(data["radius"][rows]),
-        grasps=packed,
-        valid=valid,
-    )
+    names = tuple(data["names"][rows].tolist())
+    values = torch.from_numpy(_decoded(data["codes"][rows], data["spacing"][rows]))
+    fields = (torch.from_numpy(data[name][rows]) for name in _FIELDS)
+    return Objects(names, values, *fields, *packed_grasps([grasps[row] for row in rows], hand))
 
 
 def _encoded(values: np.ndarray, spacing: np.ndarray) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,7 +12,7 @@ from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.provenance import commit, machine
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
-from grasp_pose_net.storage import write_whole
+from grasp_pose_net.storage import save_json, write_whole
 from grasp_pose_net.synthesis import find_meshes, load_dataset, object_name
 from grasp_pose_net.synthesis.search import Validate
 from grasp_pose_net.training.card import licences_of, model_card
@@ -22,6 +20,7 @@ from grasp_pose_net.training.comparison import Evaluation, TrialOf, compare, sam
 from grasp_pose_net.training.data import Objects, load_objects
 from grasp_pose_net.training.evaluation import Held
 from grasp_pose_net.training.plots import save_evaluation
+from grasp_pose_net.training.prepared import fingerprint
 from grasp_pose_net.training.summary import summarize
 from grasp_pose_net.training.tables import evaluation_text
 from grasp_pose_net.training.trained import Trained, load_trained
@@ -67,15 +66,18 @@ def evaluate(
         report["hands"][hand.name] = _hand_entry(files[hand.name], sides, hand, config)
         trial_of = None if validate is None else _trials(hand, meshes, validate)
         part = compare(own, sides, config, trial_of)
-        for entry in part["networks"]:
-            entry["same_dataset"] = _is_same(entry["dataset"], report["hands"][hand.name])
+        for entry in part["networks"]:  # None: the network's file does not say what it was trained on
+            known = entry["dataset"]
+            entry["same_dataset"] = known and known["sha256"] == report["hands"][hand.name]["dataset_sha256"]
         for key, entries in part.items():
             report[key] += entries
         names = [name for objects in sides.values() for name in objects.names]
         sources[hand.name] = licences_of(meshes, names, licences)
     hours = round((time.perf_counter() - started) / 3600, 3)
     report |= summarize(report) | {"hours": hours, "machine": machine(), "commit": commit()}
-    _write(report, out)
+    save_json(out / "evaluation.json", report)
+    write_whole(out / "evaluation.md", evaluation_text(report))
+    save_evaluation(report, out / "evaluation.png")
     for one in trained:
         _write_card(one, sources[one.hand.name], report, out)
     return report
@@ -96,19 +98,15 @@ def _hand_entry(
     file: Path, sides: dict[str, Objects], hand: Hand, config: Evaluation
 ) -> dict[str, dict[str, int] | str | int]:
     """What a hand's networks are evaluated on."""
+    made = fingerprint(file)
     return {
-        "dataset": file.name,
-        "dataset_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "dataset": made["name"],
+        "dataset_sha256": made["sha256"],
         "contact_points": len(hand.contacts.link),
         "objects": {side: len(objects) for side, objects in sides.items()},
         "grasps": {side: int(objects.valid.sum()) for side, objects in sides.items()},
         "refined": {side: len(sample(objects, config.refined)) for side, objects in sides.items()},
     }
-
-
-def _is_same(trained_on: dict[str, str] | None, evaluated_on: dict[str, Any]) -> bool | None:
-    """Whether a network was trained on the dataset that it is evaluated on; None: its file does not say."""
-    return None if trained_on is None else trained_on["sha256"] == evaluated_on["dataset_sha256"]
 
 
 def _dataset_of_hands(datasets: Sequence[Path], trained: Sequence[Trained]) -> dict[str, Path]:
@@ -129,12 +127,6 @@ def _dataset_of_hands(datasets: Sequence[Path], trained: Sequence[Trained]) -> d
                 f"add --dataset with one for {one.hand.name!r}"
             )
     return files
-
-
-def _write(report: dict[str, Any], out: Path) -> None:
-    write_whole(out / "evaluation.json", json.dumps(report, indent=1) + "\n")
-    write_whole(out / "evaluation.md", evaluation_text(report))
-    save_evaluation(report, out / "evaluation.png")
 
 
 def _write_card(one: Trained, sources: list[str], report: dict[str, Any], out: Path) -> None:

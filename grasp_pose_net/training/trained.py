@@ -103,6 +103,8 @@ def _load(name: str, hands: dict[str, Hand]) -> Trained:
     if notes["hand"] not in hands:
         hands[notes["hand"]] = Hand.load(notes["hand"])
     hand, rank = hands[notes["hand"]], notes.get("options", {}).get("rank")
+    weights = PoseWeights(**config["weights"])
+    measure = Measure(weights=weights, beta=config["beta"], collision_per_m2=config["collision_per_m2"])
     return Trained(
         name=name,
         network=load_network(name, hand),
@@ -110,11 +112,7 @@ def _load(name: str, hands: dict[str, Hand]) -> Trained:
         architecture=notes["architecture"] + (f", rank {rank}" if rank else ""),
         loss=config["loss"],
         seed=config["seed"],
-        measure=Measure(
-            weights=PoseWeights(**config["weights"]),
-            beta=config["beta"],
-            collision_per_m2=config["collision_per_m2"],
-        ),
+        measure=measure,
         notes=notes,
     )
 
