@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+from trimesh.transformations import rotation_matrix
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand.points import Array, Index, ReadOnlyArrays
@@ -70,7 +70,7 @@ def build_tree(urdf: Urdf, base_link: str, drives: dict[str, Drive]) -> Kinemati
         if backwards and drive.dof >= 0:
             raise ConfigError(f"joint {joint.name!r} carries {base_link!r}: put it under `fixed`")
         parent = names.index(joint.child if backwards else joint.parent)
-        pose = joint.T_parent_joint @ _turn(joint.axis, drive.angle)
+        pose = joint.T_parent_joint @ rotation_matrix(drive.angle, joint.axis)
         pose = inverse_transform(pose) if backwards else pose
         axis = joint.axis if drive.dof >= 0 else np.zeros(3)
         rows.append((parent, pose, axis, drive.dof, drive.ratio))
@@ -89,9 +89,3 @@ def _edges_from(link: str, urdf: Urdf, seen: set[str]) -> list[tuple[Joint, bool
         if joint.child == link and joint.parent not in seen:
             edges += [(joint, True), *_edges_from(joint.parent, urdf, seen)]
     return edges
-
-
-def _turn(axis: Array, angle: float) -> Array:
-    T_joint_link = np.eye(4)
-    T_joint_link[:3, :3] = Rotation.from_rotvec(axis * angle).as_matrix()
-    return T_joint_link

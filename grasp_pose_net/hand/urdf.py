@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+from trimesh.transformations import euler_matrix
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand.primitives import Kind, Solid
@@ -145,10 +145,9 @@ def _required(element: ET.Element, tag: str) -> ET.Element:
 
 def _origin(element: ET.Element) -> Array:
     origin = element.find("origin")
-    T_parent_child = np.eye(4)
+    # URDF's roll, pitch, yaw turn about the fixed axes x, y, z, as these do
+    T_parent_child = euler_matrix(*_numbers(origin, "rpy", (0.0, 0.0, 0.0)))
     T_parent_child[:3, 3] = _numbers(origin, "xyz", (0.0, 0.0, 0.0))
-    # URDF's roll, pitch, yaw turn about the fixed axes x, y, z: scipy's lower-case "xyz".
-    T_parent_child[:3, :3] = Rotation.from_euler("xyz", _numbers(origin, "rpy", (0.0, 0.0, 0.0))).as_matrix()
     return T_parent_child
 
 

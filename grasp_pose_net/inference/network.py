@@ -75,8 +75,7 @@ class PaperNetwork(nn.Module):
     def forward(self, grids: torch.Tensor) -> torch.Tensor:
         """Pose vectors (B, 7 + J) for grids (B, 64, 64, 64)."""
         _check(grids)
-        raw = _poses(self, grids)
-        return torch.cat([raw[:, :3], functional.normalize(raw[:, 3:7], dim=1), raw[:, 7:]], dim=1)
+        return _poses(self, grids)
 
 
 class CompactNetwork(nn.Module):
@@ -110,11 +109,9 @@ class CompactNetwork(nn.Module):
 
     def forward(self, grids: torch.Tensor) -> torch.Tensor:
         """Pose vectors (B, 7 + J) for grids (B, 64, 64, 64)."""
-        raw = _poses(self, block_means(grids))
-        joints = self.lower + self.range * torch.sigmoid(raw[:, 7:])
-        return torch.cat(
-            [POSITION_UNIT_M * raw[:, :3], functional.normalize(raw[:, 3:7], dim=1), joints], dim=1
-        )
+        x = _poses(self, block_means(grids))
+        joints = self.lower + self.range * torch.sigmoid(x[:, 7:])
+        return torch.cat([POSITION_UNIT_M * x[:, :3], x[:, 3:7], joints], dim=1)
 
 
 ARCHITECTURES: dict[str, type[PaperNetwork] | type[CompactNetwork]] = {
@@ -275,10 +272,11 @@ def block_means(grids: torch.Tensor) -> torch.Tensor:
 
 
 def _poses(network: PaperNetwork | CompactNetwork, grids: torch.Tensor) -> torch.Tensor:
-    """Raw output (B, 7 + J); what follows the convolutions keeps single precision, also in mixed precision."""
+    """Output (B, 7 + J), quaternions of unit length; after the convolutions single precision stays, also in a mixed one."""
     omega = network.object_part(grids.float()[:, None])
     with torch.autocast(grids.device.type, enabled=False):
-        return network.pose_part(omega.float())
+        x = network.pose_part(omega.float())
+        return torch.cat([x[:, :3], functional.normalize(x[:, 3:7], dim=1), x[:, 7:]], dim=1)
 
 
 def _check(grids: torch.Tensor) -> None:

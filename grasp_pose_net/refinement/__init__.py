@@ -2,9 +2,15 @@
 
 from grasp_pose_net.refinement.descent import Descended, Descent, Energy, descend, evaluate
 from grasp_pose_net.refinement.forces import balanced_forces
-from grasp_pose_net.refinement.objective import OBJECTIVES, ObjectiveConfig
 from grasp_pose_net.refinement.postures import Postures, contact_jacobian, postures, pregrasp_joints
-from grasp_pose_net.refinement.refine import Refined, Refinement, paper_objective, refine
+from grasp_pose_net.refinement.refine import (
+    OBJECTIVES,
+    ObjectiveConfig,
+    Refined,
+    Refinement,
+    paper_objective,
+    refine,
+)
 
 __all__ = [
     "OBJECTIVES",

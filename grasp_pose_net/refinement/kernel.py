@@ -485,64 +485,42 @@ def blend(a, b, t):
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def descend_one(hand, scene, first, last, schedule, point_weight, x, start, seed, work, gradient, depths):
-    """Move the pose vector `x` in place down the energy by Adam; return the last energy and iterations spent.
-
-    schedule: (iterations, step, noise, tolerance [m]). Weights go linearly from `first` to `last` over the
-    first 70 % of the iterations, the step falls along a cosine to 5 %, noise fades over the first half.
-    With tolerance >= 0 the descent ends as soon as nothing is deeper.
-    """
-    iterations, step, noise, tolerance = int(schedule[0]), schedule[1], schedule[2], schedule[3]
-    size = 6 + len(hand.lower)
-    delta, mean, square = np.empty(size), np.zeros(size), np.zeros(size)
-    state = np.array([seed], dtype=np.uint64)
-    for n in range(iterations):
-        weights = blend(first, last, min(1.0, n / (0.7 * iterations)))
-        energy = evaluate(hand, scene, weights, point_weight, x, start, work, gradient, depths)
-        if tolerance >= 0.0 and depths.max() <= tolerance:
-            return energy, n
-        rate = step * (0.05 + 0.475 * (1.0 + math.cos(math.pi * n / iterations)))
-        fill, fill_square = 1.0 - 0.9 ** (n + 1), 1.0 - 0.99 ** (n + 1)
-        shake = noise * max(0.0, 1.0 - 2.0 * n / iterations)
-        for k in range(size):
-            scale = POSITION_SCALE if k < 3 else (ROTATION_SCALE if k < 6 else 1.0)
-            g = gradient[k] * scale
-            mean[k] = 0.9 * mean[k] + 0.1 * g
-            square[k] = 0.99 * square[k] + 0.01 * g * g
-            up = mean[k] / fill
-            down = math.sqrt(square[k] / fill_square) + 1e-8
-            delta[k] = -rate * scale * up / down
-            if shake > 0.0:
-                delta[k] += shake * scale * uniform(state)
-        move(hand, x, delta)
-    energy = evaluate(hand, scene, last, point_weight, x, start, work, gradient, depths)
-    return energy, iterations
-
-
-@njit(cache=True, nogil=True)
 def descend_batch(
     hand, scene, first, last, schedule, point_weight, x, start, seeds, energy, gradient, depths, spent
 ):
-    """Descend every row of `x` (B, 7 + D) in place, anchored at `start`; with 0 iterations only evaluate.
+    """Descend every row of `x` (B, 7 + D) in place by Adam, anchored at `start`; with 0 iterations only evaluate.
 
+    schedule: (iterations, step, noise, tolerance [m]). Weights go linearly from `first` to `last` over the
+    first 70 % of the iterations, the step falls along a cosine to 5 %, noise fades over the first half.
+    With tolerance >= 0 a descent ends as soon as nothing is deeper.
     Writes at the final x: energy (B,), gradient (B, 6 + D), depths (B, 4) [m]; and iterations spent (B,).
     """
-    work = new_work(hand)
+    iterations, step, noise, tolerance = int(schedule[0]), schedule[1], schedule[2], schedule[3]
+    work, size = new_work(hand), 6 + len(hand.lower)
     for b in range(len(x)):
-        energy[b], spent[b] = descend_one(
-            hand,
-            scene,
-            first,
-            last,
-            schedule,
-            point_weight[b],
-            x[b],
-            start[b],
-            seeds[b],
-            work,
-            gradient[b],
-            depths[b],
-        )
+        delta, mean, square = np.empty(size), np.zeros(size), np.zeros(size)
+        state = np.array([seeds[b]], dtype=np.uint64)
+        for n in range(iterations + 1):
+            weights = last if n == iterations else blend(first, last, min(1.0, n / (0.7 * iterations)))
+            energy[b] = evaluate(
+                hand, scene, weights, point_weight[b], x[b], start[b], work, gradient[b], depths[b]
+            )
+            spent[b] = n
+            if n == iterations or (tolerance >= 0.0 and depths[b].max() <= tolerance):
+                break
+            rate = step * (0.05 + 0.475 * (1.0 + math.cos(math.pi * n / iterations)))
+            fill, fill_square = 1.0 - 0.9 ** (n + 1), 1.0 - 0.99 ** (n + 1)
+            shake = noise * max(0.0, 1.0 - 2.0 * n / iterations)
+            for k in range(size):
+                scale = POSITION_SCALE if k < 3 else (ROTATION_SCALE if k < 6 else 1.0)
+                g = gradient[b, k] * scale
+                mean[k] = 0.9 * mean[k] + 0.1 * g
+                square[k] = 0.99 * square[k] + 0.01 * g * g
+                up, down = mean[k] / fill, math.sqrt(square[k] / fill_square) + 1e-8
+                delta[k] = -rate * scale * up / down
+                if shake > 0.0:
+                    delta[k] += shake * scale * uniform(state)
+            move(hand, x[b], delta)
 
 
 @njit(cache=True, nogil=True)

@@ -9,7 +9,8 @@ clearance where the skin between the spheres still does, and an honest flag wher
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,3 +138,32 @@ def paper_objective(beta: float, iterations: int = 150) -> Descent:
     collisions = (2e5 * (1.0 - beta),) * 2
     energy = replace(energy, penetration=collisions, self_penetration=collisions)
     return replace(OBJECTIVE, energy=energy, iterations=iterations)
+
+
+# by what it is given: beta
+OBJECTIVES: dict[str, Callable[[float], Descent]] = {
+    "closing": lambda beta: OBJECTIVE,
+    "paper": paper_objective,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig(Settings):
+    """How candidates are refined."""
+
+    objective: str = field(
+        default="closing",
+        metadata={
+            "doc": "closing: close the fingers onto the surface and keep clear of everything; "
+            "paper: stay near the candidate and keep clear of everything",
+            "choices": tuple(OBJECTIVES),
+        },
+    )
+    beta: float = setting(0.75, 0.0, 1.0, doc="paper: weight of staying near, against that of collisions")
+    iterations: int = setting(OBJECTIVE.iterations, 1, 2000, doc="steps of the objective's descent")
+
+    def refinement(self) -> Refinement:
+        """What `refinement.refine` is told."""
+        return Refinement(
+            objective=replace(OBJECTIVES[self.objective](self.beta), iterations=self.iterations)
+        )

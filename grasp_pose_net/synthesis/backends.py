@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -94,7 +95,7 @@ def _with_ray(function: Callable[[T], R], tasks: Iterable[T], jobs: int | None) 
         ) from error
     started = not ray.is_initialized()
     if started:
-        ray.init(log_to_driver=False, logging_level="warning", runtime_env={"env_vars": ONE_THREAD})
+        ray.init(log_to_driver=False, logging_level=logging.WARNING, runtime_env={"env_vars": ONE_THREAD})
     try:
         remote = ray.remote(num_cpus=1)(function)
         waiting = iter(tasks)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +58,9 @@ class Grasps:
     @classmethod
     def joined(cls, parts: Sequence[Grasps]) -> Grasps:
         """All grasps of several lots, and how many candidates they took."""
-        arrays = (np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS)
-        return cls(*arrays, sum(part.tried for part in parts), sum(part.passed for part in parts))
+        arrays: dict[str, Any] = {n: np.concatenate([getattr(part, n) for part in parts]) for n in _ARRAYS}
+        counts = {name: sum(getattr(part, name) for part in parts) for name in ("tried", "passed")}
+        return cls(**arrays, **counts)
 
 
 class StageClock:

@@ -63,9 +63,11 @@ def synthesize(
         size = min(wanted, config.max_candidates - search.pool.tried)
         search.add(candidates.round(size))
         search.validate()
-        wanted = _next_round(count, search.held, search.pool.tried, wanted)
+        # as many as the yield so far asks for, at most doubling
+        needed = (count - search.held) * search.pool.tried / max(search.held, 1)
+        wanted = int(np.clip(1.2 * needed, min(count, wanted), 2 * wanted))
     if validate is not None:
-        search.wake_weak()
+        search.state[search.state == _WEAK] = _WAITING
         search.validate()
     found = np.flatnonzero(search.state == _HELD)
     best = search.pool.take(found[_in_turn(search.pool.take(found))])
@@ -126,10 +128,6 @@ class _Search:
         self.pool = Grasps.joined([self.pool, candidates])
         self.state = np.concatenate([self.state, np.where(weak, _WEAK, _WAITING).astype(np.int8)])
 
-    def wake_weak(self) -> None:
-        """Let the weak candidates wait, too."""
-        self.state[self.state == _WEAK] = _WAITING
-
     def validate(self) -> None:
         """Judge waiting candidates until there are enough, none waits, or the budget is spent."""
         while self.goes_on:
@@ -139,12 +137,6 @@ class _Search:
                 return
             self.state[lot] = np.where(self.judge(self.pool.x[lot]), _HELD, _FAILED)
             self.trials += len(lot)
-
-
-def _next_round(count: int, held: int, tried: int, last: int) -> int:
-    """Candidates of the next round: as many as the yield so far asks for, at most doubling."""
-    needed = (count - held) * tried / max(held, 1)
-    return int(np.clip(1.2 * needed, min(count, last), 2 * last))
 
 
 def _next_lot(pool: Grasps, state: NDArray[np.int8], most: int, apart: float) -> NDArray[np.int64]:

@@ -62,8 +62,7 @@ def begin(out: Path, hand: Hand, config: TrainConfig, device: torch.device) -> R
     state = torch.load(path, weights_only=True, map_location=device)
     if state["config"] != wanted:
         different = [name for name in wanted if state["config"].get(name) != wanted[name]]
-        found = ", ".join(f"{name}={state['config'].get(name)!r}" for name in different)
-        asked = ", ".join(f"{name}={wanted[name]!r}" for name in different)
+        asked, found = (", ".join(f"{n}={c.get(n)!r}" for n in different) for c in (wanted, state["config"]))
         raise CheckpointError(
             f"{path}: asked to go on with {asked}, found a run with {found}; use another --out"
         )

@@ -1,13 +1,20 @@
-"""What a network is trained on: fields and grasps of objects, and batches of grids under random rotations."""
+"""What a network is trained on: fields and grasps of objects, and batches of grids under random rotations.
+
+What is in a batch depends on the seed and the number of its step alone. So nothing has to be kept to go on after a stop,
+and any number of workers makes the same batches.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import numba
 import numpy as np
 import torch
 from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from grasp_pose_net.exceptions import GraspPoseNetError
@@ -28,6 +35,7 @@ from grasp_pose_net.synthesis import find_meshes, load_dataset, object_name
 
 SIDES = ("train", "validation", "test")
 FIELD_CELLS = 64  # half a MB for each object; cells of 2 to 5 mm, about those of the occupancy grid
+AHEAD = 4  # batches that each worker has ready
 VALIDATION_SHARE = 10  # one in so many of the training objects is held out to choose the best checkpoint
 
 
@@ -224,3 +232,48 @@ def sampled_grids(objects: Objects, index: torch.Tensor, rotation: torch.Tensor)
     distance = functional.grid_sample(values, places, padding_mode="border", align_corners=True)[:, 0]
     within = ((cells >= 0) & (cells <= last)).all(-1).unflatten(1, (GRID_CELLS,) * 3)
     return ((distance <= 0) & within).to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class Draws(Dataset[TrainingBatch]):
+    """The batch of every step.
+
+    Attributes:
+        objects: to draw from.
+        batch: grids of the joint batch.
+        part: of it that is wanted.
+        seed: of the run.
+        paper_share: share of grids under the paper's rotations.
+    """
+
+    objects: Objects
+    batch: int
+    part: slice
+    seed: int
+    paper_share: float
+
+    def __getitem__(self, step: int) -> TrainingBatch:
+        """Batch of a step."""
+        rng = np.random.default_rng([self.seed, step])
+        return draw_batch(self.objects, self.batch, rng=rng, paper_share=self.paper_share, part=self.part)
+
+
+def stream(draws: Draws, steps: range, workers: int) -> Iterator[TrainingBatch]:
+    """Batches of some steps in order, made ahead by worker processes, or here and now without any."""
+    if workers == 0:
+        return map(draws.__getitem__, steps)
+    loader = DataLoader(
+        draws,
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        prefetch_factor=AHEAD,
+        multiprocessing_context="spawn",  # threads of numba and torch do not survive a fork
+        worker_init_fn=_one_thread,
+        generator=torch.Generator(),  # else the loader takes a seed from the global one
+    )
+    return iter(loader)
+
+
+def _one_thread(_: int) -> None:
+    numba.set_num_threads(1)

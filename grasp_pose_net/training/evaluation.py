@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -97,19 +97,15 @@ def spread_of_grasps(grasps: torch.Tensor, weights: PoseWeights) -> dict[str, fl
         "l2_position", "l2_quaternion" and "l2_joints" are the parts.
     """
     own = torch.eye(len(grasps), dtype=torch.bool)
-
-    def between(**kept: float) -> torch.Tensor:
-        return pose_residual(grasps[:, None], grasps[None], replace(weights, **kept))
-
-    nothing = {"position_per_m2": 0.0, "quaternion": 0.0, "joints_per_rad2": 0.0}
+    nothing = dict.fromkeys(asdict(weights), 0.0)
     parts = {
-        f"l2_{name.split('_')[0]}": between(**{key: 0.0 for key in nothing if key != name})[~own].mean()
-        for name in nothing
+        name.split("_")[0]: pose_residual(grasps[:, None], grasps, PoseWeights(**{**nothing, name: value}))
+        for name, value in asdict(weights).items()
     }
-    residual = between()
+    residual = sum(parts.values(), torch.zeros(()))
     nearest = residual.masked_fill(own, torch.inf).amin(1).mean()
-    figures = {"l2": residual[~own].mean(), "consistency": nearest, **parts}
-    return {name: float(value) for name, value in figures.items()}
+    figures = {"l2": residual, **{f"l2_{name}": part for name, part in parts.items()}}
+    return {"consistency": float(nearest), **{name: float(v[~own].mean()) for name, v in figures.items()}}
 
 
 def refined_figures(

@@ -18,11 +18,10 @@ from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference.network import add_notes, load_network
 from grasp_pose_net.provenance import commit, machine
 from grasp_pose_net.storage import write_whole
-from grasp_pose_net.training.batches import Draws, stream
 from grasp_pose_net.training.card import licences_of, model_card
 from grasp_pose_net.training.checkpoints import Run, begin, keep, record
 from grasp_pose_net.training.config import LOSSES, PRECISIONS, Resources, TrainConfig
-from grasp_pose_net.training.data import Objects, TrainingBatch
+from grasp_pose_net.training.data import Draws, Objects, TrainingBatch, stream
 from grasp_pose_net.training.evaluation import evaluate_network, losses_of
 from grasp_pose_net.training.parallel import Team, team
 from grasp_pose_net.training.plots import save_curves

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.training.summary import KIND, PAPER_PENETRATION, over_seeds
 from grasp_pose_net.training.tables import LOSS_NAMES, groups_of, kinds_of, named
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 COLOURS = {"l2": "#8c8c8c", "consistency": "#2f6db3", "combined": "#d9772b", "sampled": "#cdb96a"}
 BAR = 0.2  # from bar to bar; groups are 1 apart
@@ -47,7 +48,7 @@ def plot_curves(rows: list[dict[str, float]], axes: Axes) -> Axes:
 
 def save_curves(rows: list[dict[str, float]], picture: Path) -> None:
     """Draw `plot_curves` into a picture file."""
-    figure = _figure(6, 4)
+    figure = Figure(figsize=(6, 4), layout="constrained")
     plot_curves(rows, figure.subplots())
     figure.savefig(picture)
 
@@ -88,7 +89,7 @@ def plot_panel(report: dict[str, Any], group: dict[str, Any], panel: int, axes: 
 def save_evaluation(report: dict[str, Any], picture: Path) -> None:
     """Draw a report of `evaluate`: a row of panels for each hand, architecture and number of training objects."""
     groups = groups_of(report)
-    figure = _figure(15, 3.4 * len(groups) + 0.9)
+    figure = Figure(figsize=(15, 3.4 * len(groups) + 0.9), layout="constrained")
     rows = figure.subplots(len(groups), len(PANELS), squeeze=False)
     for row, group in zip(rows, groups, strict=True):
         for panel, axes in enumerate(row):
@@ -150,7 +151,7 @@ def plot_learning_curve(reports: Sequence[dict[str, Any]], axes: Axes) -> Axes:
 
 def save_learning_curve(reports: Sequence[dict[str, Any]], picture: Path) -> None:
     """Draw `plot_learning_curve` into a picture file."""
-    figure = _figure(7, 4.5)
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
     plot_learning_curve(reports, figure.subplots())
     figure.savefig(picture)
 
@@ -174,9 +175,6 @@ def _bar(axes: Axes, kind: dict[str, Any], figure: str, place: float, factor: fl
 
 def _logarithmic(axes: Axes) -> None:
     """Logarithmic heights from a round number below the lowest bar, labelled also within a decade."""
-    from matplotlib.patches import Rectangle
-    from matplotlib.ticker import LogLocator, NullFormatter
-
     heights = [
         bar.get_height() for bar in axes.patches if isinstance(bar, Rectangle) and bar.get_height() > 0
     ]
@@ -189,9 +187,6 @@ def _logarithmic(axes: Axes) -> None:
 
 def _keys() -> list[Any]:
     """Entries of the legend."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
     bars = [Patch(color=COLOURS[loss], label=f"trained with {name}") for loss, name in LOSS_NAMES.items()]
     marks: dict[str, Any] = {"color": "none", "markeredgecolor": "black", "linestyle": "none"}
     return [
@@ -200,9 +195,3 @@ def _keys() -> list[Any]:
         Line2D([], [], marker="D", **marks, label="training objects"),
         Line2D([], [], marker="x", **marks, label="paper"),
     ]
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")

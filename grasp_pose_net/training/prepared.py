@@ -61,6 +61,9 @@ def fingerprint(dataset: Path) -> dict[str, str]:
 def save_prepared(path: Path, sides: dict[str, Objects], hand: Hand, **notes: Any) -> None:
     """Write objects of some sides of the split, with notes; a reader finds the whole file or none."""
     objects = list(sides.values())
+    fields: dict[str, Any] = {
+        name: np.concatenate([getattr(o, name).numpy() for o in objects]) for name in _FIELDS
+    }
     with whole(path) as unfinished, unfinished.open("wb") as stream:
         np.savez_compressed(
             stream,
@@ -70,7 +73,7 @@ def save_prepared(path: Path, sides: dict[str, Objects], hand: Hand, **notes: An
             names=np.array([name for o in objects for name in o.names]),
             side=np.repeat(np.array(list(sides)), [len(o) for o in objects]),
             codes=np.concatenate([_encoded(o.values.numpy(), o.spacing.numpy()) for o in objects]),
-            **{name: np.concatenate([getattr(o, name).numpy() for o in objects]) for name in _FIELDS},
+            **fields,
             counts=np.concatenate([o.valid.sum(1).numpy() for o in objects]),
             grasps=np.concatenate([o.grasps[o.valid].numpy() for o in objects]),
         )
@@ -111,8 +114,9 @@ def _read(path: Path, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
 def _objects(data: dict[str, np.ndarray], grasps: list[np.ndarray], rows: np.ndarray, hand: Hand) -> Objects:
     names = tuple(data["names"][rows].tolist())
     values = torch.from_numpy(_decoded(data["codes"][rows], data["spacing"][rows]))
-    fields = (torch.from_numpy(data[name][rows]) for name in _FIELDS)
-    return Objects(names, values, *fields, *packed_grasps([grasps[row] for row in rows], hand))
+    fields = {name: torch.from_numpy(data[name][rows]) for name in _FIELDS}
+    packed, valid = packed_grasps([grasps[row] for row in rows], hand)
+    return Objects(names=names, values=values, grasps=packed, valid=valid, **fields)
 
 
 def _encoded(values: np.ndarray, spacing: np.ndarray) -> np.ndarray:
