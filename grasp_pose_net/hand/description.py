@@ -66,25 +66,23 @@ class HandDescription:
         Raises:
             ConfigError: naming the file, the entry and what is valid.
         """
-        self._check_links(urdf, where)
-        self._check_joints(urdf, where)
-        if not any(self.contacts.values()):
-            raise ConfigError(f"{where}: contacts: at least one point is needed")
-        for digit, points in self.contacts.items():
-            for index, point in enumerate(points):
-                length = float(np.linalg.norm(point.normal))
-                if abs(length - 1) > 1e-5:
-                    key = f"contacts.{digit}[{index}].normal"
-                    raise ConfigError(f"{where}: {key} must have length 1, has {length:.6f}")
-
-    def _check_links(self, urdf: Urdf, where: str) -> None:
-        named = {"base_link": self.base_link}
-        for digit, points in self.contacts.items():
-            named |= {f"contacts.{digit}[{index}].link": point.link for index, point in enumerate(points)}
-        for key, link in named.items():
+        points = {
+            f"contacts.{digit}[{index}]": point
+            for digit, group in self.contacts.items()
+            for index, point in enumerate(group)
+        }
+        links = {"base_link": self.base_link} | {f"{key}.link": point.link for key, point in points.items()}
+        for key, link in links.items():
             if link not in urdf.links:
                 valid = ", ".join(urdf.links)
                 raise ConfigError(f"{where}: {key}: no link {link!r} in {self.urdf}; valid: {valid}")
+        self._check_joints(urdf, where)
+        if not points:
+            raise ConfigError(f"{where}: contacts: at least one point is needed")
+        for key, point in points.items():
+            length = float(np.linalg.norm(point.normal))
+            if abs(length - 1) > 1e-5:
+                raise ConfigError(f"{where}: {key}.normal must have length 1, has {length:.6f}")
 
     def _check_joints(self, urdf: Urdf, where: str) -> None:
         movable = {joint.name: joint for joint in urdf.joints if joint.movable}

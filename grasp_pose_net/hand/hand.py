@@ -119,21 +119,23 @@ class Hand(ReadOnlyArrays):
     def self_pairs(self) -> Index:
         """(N, 2) pairs of ``spheres`` whose overlap means that the hand hits itself."""
         x = np.tile(self._x_open(), (1 + POSTURES, 1))
-        x[1:, 7:] = self._spread_postures(POSTURES)
+        # evenly spread, a third of them at a limit of the joint
+        share = qmc.Sobol(len(self.lower), scramble=False).random(POSTURES)
+        x[1:, 7:] = self.lower + (self.upper - self.lower) * np.clip(1.5 * share - 0.25, 0, 1)
         centres = Kinematics(self).points(torch.tensor(x, dtype=torch.float32), self.spheres).numpy()
         return collision_pairs(self.spheres, self.tree, centres)
 
     @cached_property
     def surface(self) -> LinkPoints:
         """Points on the skin of all links: about every 6 mm, and every 15 mm of a root that carries the base."""
-        links, positions = [], []
+        parts = []
         for index, name in enumerate(self.tree.names):
             shapes = tuple(shape for shape in self.shapes if shape.link == name)
             if shapes:
                 carrier = name == self.root_link and index > 0
-                positions.append(exposed_points(shapes, CARRIER_SPACING_M if carrier else SURFACE_SPACING_M))
-                links.append(np.full(len(positions[-1]), index))
-        return LinkPoints(np.concatenate(links), np.concatenate(positions))
+                points = exposed_points(shapes, CARRIER_SPACING_M if carrier else SURFACE_SPACING_M)
+                parts.append((np.full(len(points), index), points))
+        return LinkPoints(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
     def all_joints(self, joints: Array) -> Array:
         """Angles (..., all) [rad] of ``joint_names`` from independent angles (..., J)."""
@@ -158,11 +160,6 @@ class Hand(ReadOnlyArrays):
 
     def _x_open(self) -> Array:
         return np.concatenate([[0, 0, 0, 1, 0, 0, 0], self.open_joints])
-
-    def _spread_postures(self, count: int) -> Array:
-        """Evenly spread joint angles (count, J) [rad], a third of them at a limit of the joint."""
-        share = qmc.Sobol(len(self.lower), scramble=False).random(count)
-        return self.lower + (self.upper - self.lower) * np.clip(1.5 * share - 0.25, 0, 1)
 
     def _poses(self, x: Array) -> Array:
         """Poses (L, 4, 4) of the links at a pose vector (7 + J,)."""

@@ -128,7 +128,7 @@ def _radius(points, begin, end, enough, start, space):
     top = alive = len(start)  # places in use, vertices in them
     least = np.inf
     for _ in range(begin, end + 1):  # every wrench cuts once
-        far = _furthest(top, space)
+        far = np.argmax(space.norm2[:top])
         wall, reach = _support(points, begin, end, space.place[far])
         least = min(least, reach / np.sqrt(space.norm2[far]))
         if least <= FLAT:
@@ -154,16 +154,6 @@ def _begin(start, space):
             other = k if k < j else k + 1
             space.place[j, k], space.walls[j, k], space.beside[j, k] = start[j, k], -1 - other, other
         space.norm2[j] = _dot(start[j], start[j])
-
-
-@numba.njit(cache=True)
-def _furthest(top, space):
-    """Index of the vertex that is furthest from the origin."""
-    far = 0
-    for i in range(top):
-        if space.norm2[i] > space.norm2[far]:
-            far = i
-    return far
 
 
 @numba.njit(cache=True)

@@ -31,12 +31,7 @@ def hand_arrays(hand: Hand) -> HandArrays:
     cluster_of = np.repeat(np.arange(len(clusters)), np.diff(start))
     pair, group, group_start = _grouped(np.argsort(order)[np.asarray(hand.self_pairs, np.int64)], cluster_of)
     return HandArrays(
-        parent=np.array(tree.parent, np.int64),
-        dof=np.array(tree.dof, np.int64),
-        ratio=_floats(tree.ratio),
-        rotation=_floats(tree.rotation),
-        translation=_floats(tree.translation),
-        axis=_floats(tree.axis),
+        **{n: getattr(tree, n).copy() for n in ("parent", "dof", "ratio", "rotation", "translation", "axis")},
         lower=_floats(hand.lower),
         upper=_floats(hand.upper),
         contact_link=np.array(contacts.link, np.int64),

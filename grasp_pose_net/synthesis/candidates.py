@@ -58,8 +58,10 @@ class Candidates:
     def round(self, count: int) -> Grasps:
         """Plan `count` candidates; those that pass the filter and weak ones, in no order."""
         lots = [Grasps.none(self.hand.size)]
-        shares = _shares(count, len(self.planes) + 1, self.config.table_share)
-        for plane, share in zip([*self.planes, None], shares, strict=True):
+        planes = len(self.planes)
+        on_table = round(count * self.config.table_share) if planes else 0
+        shares = [on_table // planes + (i < on_table % planes) for i in range(planes)]
+        for plane, share in zip([*self.planes, None], [*shares, count - on_table], strict=True):
             if share:
                 lots.append(self._above(plane, share))
         return Grasps.joined(lots)
@@ -131,15 +133,6 @@ def contact_weights(
     power = np.where(palm, config.palm_weight, np.where(outermost, 1.0, config.inner_weight))
     fingertip = outermost.astype(float)
     return np.where(rng.random((count, 1)) < config.fingertip_share, fingertip, power)
-
-
-def _shares(total: int, groups: int, table_share: float) -> list[int]:
-    """Starts for each support plane and, last, for no plane."""
-    if groups == 1:
-        return [total]
-    table = round(total * table_share)
-    parts = [len(part) for part in np.array_split(np.arange(table), groups - 1)]
-    return [*parts, total - table]
 
 
 def _opens(

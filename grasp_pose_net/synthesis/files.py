@@ -24,7 +24,7 @@ QUATERNION_STEP = 1 / 32767
 JOINT_STEP_RAD = 1e-4  # 16 bits reach 3.27 rad
 STRONG_EPSILON = 0.15  # force trials of candidates with at least this are also counted apart
 
-_HALF = ("epsilon", "hand_penetration_m", "self_penetration_m")
+HALF = ("epsilon", "hand_penetration_m", "self_penetration_m")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def load_dataset(path: Path) -> GraspDataset:
             f"{path}: not a grasp dataset ({error}); make one with `synthesize`"
         ) from error
     fields["x"] = (fields["x"] * _steps(fields["x"].shape[1])).astype(np.float32)
-    fields |= {name: fields[name].astype(np.float32) for name in _HALF}
+    fields |= {name: fields[name].astype(np.float32) for name in HALF}
     return GraspDataset(**{**fields, "hand": str(fields["hand"]), "run": str(fields["run"])})
 
 
@@ -133,7 +133,7 @@ def save_dataset(path: Path, data: GraspDataset) -> None:
     if not (np.abs(steps) <= np.iinfo(np.int16).max).all():
         raise ValueError("x: expected positions within 1.6 m and joints within 3.27 rad, got more")
     arrays["x"] = steps.astype(np.int16)
-    arrays |= {name: arrays[name].astype(np.float16) for name in _HALF}
+    arrays |= {name: arrays[name].astype(np.float16) for name in HALF}
     with whole(path) as unfinished, unfinished.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
 

@@ -20,7 +20,7 @@ from grasp_pose_net.quality import epsilon_of, penetration
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh, split_of
 from grasp_pose_net.synthesis.backends import one_thread
 from grasp_pose_net.synthesis.config import Synthesis
-from grasp_pose_net.synthesis.files import STRONG_EPSILON, GraspDataset, storable
+from grasp_pose_net.synthesis.files import HALF, STRONG_EPSILON, GraspDataset, storable
 from grasp_pose_net.synthesis.search import Validate, synthesize
 from grasp_pose_net.synthesis.sources import object_name, object_seed
 
@@ -154,18 +154,14 @@ def _fields(x: NDArray[np.float64], **known: NDArray) -> dict[str, Any]:
     count = len(x)
     blank: dict[str, Any] = {
         "extents_m": np.zeros((1, 3), np.float32),
-        "tried": np.zeros(1, np.int64),
-        "passed": np.zeros(1, np.int64),
-        "trials": np.zeros((1, 2), np.int64),
-        "successes": np.zeros((1, 2), np.int64),
+        **{name: np.zeros(1, np.int64) for name in ("tried", "passed")},
+        **{name: np.zeros((1, 2), np.int64) for name in ("trials", "successes")},
         "stages": np.empty(0, np.str_),
         "seconds": np.zeros((1, 0), np.float32),
         "planes": np.zeros((1, 4), np.float32),
         "object_index": np.zeros(count, np.int32),
         "x": np.zeros(x.shape, np.float32),
-        "epsilon": np.zeros(count, np.float32),
-        "hand_penetration_m": np.zeros(count, np.float32),
-        "self_penetration_m": np.zeros(count, np.float32),
+        **{name: np.zeros(count, np.float32) for name in HALF},
         "plane": np.zeros(count, np.int16),
         "held": np.zeros(count, np.bool_),
     }

@@ -123,17 +123,13 @@ class JointBatchNorm(nn.modules.batchnorm._BatchNorm):
         moments = torch.stack([wide.mean(axes), wide.square().mean(axes)])
         mean, square = _Sum.apply(moments) / size
         variance = square - mean.square()
-        self._keep(mean.detach(), variance.detach(), size * x.numel() // x.shape[1])
+        count, momentum = size * x.numel() // x.shape[1], self.momentum or 0.0
+        with torch.no_grad():  # evaluation uses these; their variance is the unbiased one
+            self.get_buffer("running_mean").lerp_(mean, momentum)
+            self.get_buffer("running_var").lerp_(variance * count / (count - 1), momentum)
+            self.get_buffer("num_batches_tracked").add_(1)
         scale = self.weight * (variance + self.eps).rsqrt()
         return (wide * scale.view(shape) + (self.bias - mean * scale).view(shape)).to(x.dtype)
-
-    @torch.no_grad()
-    def _keep(self, mean: torch.Tensor, variance: torch.Tensor, count: int) -> None:
-        """Move the running statistics that evaluation uses; their variance is the unbiased one."""
-        momentum = self.momentum or 0.0
-        self.get_buffer("running_mean").lerp_(mean, momentum)
-        self.get_buffer("running_var").lerp_(variance * count / (count - 1), momentum)
-        self.get_buffer("num_batches_tracked").add_(1)
 
     def _check_input_dim(self, input: torch.Tensor) -> None:
         """Any number of dimensions will do."""
