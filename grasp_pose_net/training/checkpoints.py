@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import csv
-import io
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import nn
 from grasp_pose_net.exceptions import CheckpointError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network, make_network, network_header, save_network
-from grasp_pose_net.storage import whole, write_whole
+from grasp_pose_net.storage import whole
 from grasp_pose_net.training.config import TrainConfig
 
 KEPT = ("step", "seconds", "best", "history")
@@ -97,11 +96,10 @@ def record(run: Run, means: dict[str, float], figures: dict[str, float]) -> None
 
 def keep(run: Run) -> None:
     """Write the curves, the best weights so far, and the state to go on from; each file whole or not at all."""
-    table = io.StringIO()
-    writer = csv.DictWriter(table, fieldnames=list(run.history[0]))
-    writer.writeheader()
-    writer.writerows(run.history)
-    write_whole(run.out / "curves.csv", table.getvalue())
+    with whole(run.out / "curves.csv") as unfinished, unfinished.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(run.history[0]))
+        writer.writeheader()
+        writer.writerows(run.history)
     if run.best_network is not None:
         best = min(run.history, key=lambda row: row["validation_consistency"])
         path = run.out / "best.safetensors"
