@@ -74,8 +74,15 @@ def postures(
         targets for position control that lie inside the object so that the fingers press. Both inside the
         limits.
     """
-    config = config or Postures()
-    return pregrasp_joints(hand, field, x, plane, config), squeeze_joints(hand, field, x, config)
+    config, grasp = config or Postures(), checked(hand, x)
+    points, distances, normals, jacobian = contact_jacobian(hand, field, grasp)
+    touching = np.abs(distances) <= config.press_within_m
+    forces = config.press_n * balanced_forces(points, normals, touching, field.radius, config.press_friction)
+    torques = np.einsum("bpij,bpi->bj", jacobian, forces)
+    # A joint moves what is coupled to it, too, and so works against the gains of all of these.
+    gains = config.stiffness_nm * (hand.joint_ratios**2).sum(0)
+    squeeze = np.clip(grasp[:, 7:] + torques / gains, hand.lower, hand.upper)
+    return pregrasp_joints(hand, field, x, plane, config), squeeze
 
 
 def pregrasp_joints(
@@ -89,32 +96,7 @@ def pregrasp_joints(
     config, grasp = config or Postures(), checked(hand, x)
     _, distances, normals, _ = contact_jacobian(hand, field, grasp)
     way = config.open_m * normals * (np.abs(distances) <= config.open_within_m)[..., None]
-    return _travel(hand, field, grasp, way, plane, config)
-
-
-def squeeze_joints(
-    hand: Hand, field: SignedDistanceField, x: NDArray[np.floating], config: Postures | None = None
-) -> NDArray[np.float64]:
-    """Joints (B, D) [rad] at which position control aims to press; see `postures`."""
-    config, grasp = config or Postures(), checked(hand, x)
-    points, distances, normals, jacobian = contact_jacobian(hand, field, grasp)
-    touching = np.abs(distances) <= config.press_within_m
-    forces = config.press_n * balanced_forces(points, normals, touching, field.radius, config.press_friction)
-    torques = np.einsum("bpij,bpi->bj", jacobian, forces)
-    # A joint moves what is coupled to it, too, and so works against the gains of all of these.
-    gains = config.stiffness_nm * (hand.joint_ratios**2).sum(0)
-    return np.clip(grasp[:, 7:] + torques / gains, hand.lower, hand.upper)
-
-
-def _travel(
-    hand: Hand,
-    field: SignedDistanceField,
-    grasp: NDArray,
-    way: NDArray,
-    plane: HalfSpace | None,
-    config: Postures,
-) -> NDArray[np.float64]:
-    """Joints (B, D) after the contacts travelled along `way` (B, P, 3) [m]; a zero does not count."""
+    # a contact that goes no way does not count
     moved, used = grasp.copy(), np.asarray(way.any(-1))[..., None]
     identity = config.damping_m**2 * np.eye(len(hand.lower))
     for _ in range(config.steps):

@@ -56,11 +56,6 @@ class Task:
         """The object's "source/name"."""
         return object_name(self.mesh)
 
-    @property
-    def own_seed(self) -> int:
-        """Seed of this object: no other object's, and the same wherever and whenever it is planned."""
-        return object_seed(self.seed, self.name)
-
 
 class Trials:
     """The force trial of one object: tries grasps as they will be stored, and counts."""
@@ -112,7 +107,7 @@ def plan_object(task: Task) -> GraspDataset:
         objects=np.array([task.name]),
         split=np.array([split_of(task.name)]),
         mesh_hash=np.array([task.mesh_hash]),
-        seed=np.array([task.own_seed]),
+        seed=np.array([object_seed(task.seed, task.name)]),
         failure=np.array([failure]),
         **planned,
     )
@@ -122,7 +117,8 @@ def _plan(hand: Hand, mesh: trimesh.Trimesh, task: Task) -> dict[str, Any]:
     """Grasps of one object and their figures, as fields of a dataset."""
     start = time.process_time()
     trials = None if task.validate is None else Trials(task.validate)
-    found = synthesize(hand, mesh, task.grasps, np.random.default_rng(task.own_seed), task.config, trials)
+    rng = np.random.default_rng(object_seed(task.seed, task.name))
+    found = synthesize(hand, mesh, task.grasps, rng, task.config, trials)
     x, field = storable(hand, found.x), SignedDistanceField.from_mesh(mesh)
     depths = penetration(hand, Kinematics(hand), field, torch.as_tensor(x, dtype=torch.float32))
     planes, plane = np.unique(found.plane, axis=0, return_inverse=True)
