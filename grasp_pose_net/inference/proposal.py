@@ -139,17 +139,15 @@ class SampledProposer:
         plane: HalfSpace | None = None,
     ) -> Array:
         """Open hands that face the object's convex hull, as many as there are rotations; see `Proposer`."""
-        return draw_starts(self._hand, _hull(field), field, len(rotations), rng=rng, plane=plane)
+        cells = np.argwhere(
+            field.values <= 1.1 * field.spacing
+        )  # a cell too large: the thinnest plate has a hull
+        hull = trimesh.convex.convex_hull(field.origin + field.spacing * cells)
+        return draw_starts(self._hand, hull, field, len(rotations), rng=rng, plane=plane)
 
     def palm_direction(self) -> Array:
         """No preference: zeros (3,)."""
         return np.zeros(3)
-
-
-def _hull(field: SignedDistanceField) -> trimesh.Trimesh:
-    """Convex hull of what a field is about, a cell too large, so that the thinnest plate has one."""
-    cells = np.argwhere(field.values <= 1.1 * field.spacing)
-    return trimesh.convex.convex_hull(field.origin + field.spacing * cells)
 
 
 class NetworkProposer:

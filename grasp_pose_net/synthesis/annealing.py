@@ -105,45 +105,34 @@ def anneal(
 
 @njit(cache=True, nogil=True)
 def _anneal_batch(hand, scene, limits, alignment, jump, point_weight, start, seeds, best, cost):
-    """Anneal every row of `start` (B, 7 + D); write the best states and costs."""
-    work = kernel.new_work(hand)
-    for b in range(len(start)):
-        state = np.array([seeds[b]], dtype=np.uint64)
-        _push_clear(hand, scene, limits[3], start[b], work)
-        _anneal_one(
-            hand, scene, limits, alignment, jump, point_weight[b], start[b], state, work, best[b], cost[b]
-        )
-
-
-@njit(cache=True, nogil=True)
-def _anneal_one(hand, scene, limits, alignment, jump, point_weight, x, state, work, best, cost):
-    """One run from `x` (7 + D), which moves; see `Annealing`."""
+    """Anneal from every row of `start` (B, 7 + D), which moves; write the best states and costs; see `Annealing`."""
     iterations, first, distinct, clearance, degree = limits
-    size = len(jump)
-    delta, neighbour = np.empty(size), np.empty(len(x))
-    kernel.forward_kinematics(hand, x, work)
-    hit = _collides(hand, scene, work, clearance)
-    current = np.inf if hit else _cost(hand, scene, alignment, point_weight, work)
-    for n in range(int(iterations)):
-        temperature = _FIRST_TEMPERATURE * math.exp(-_COOLING * (first + n) ** (1.0 / _DIMENSIONS))
-        free = False
-        for _ in range(_ATTEMPTS):
-            for k in range(size):
-                delta[k] = jump[k] * _ingber(temperature, state)
-            neighbour[:] = x
-            kernel.move(hand, neighbour, delta)
-            kernel.forward_kinematics(hand, neighbour, work)
-            if not _collides(hand, scene, work, clearance):
-                free = True
-                break
-        if not free:
-            continue
-        new = _cost(hand, scene, alignment, point_weight, work)
-        rise = (new - current) / (degree * temperature)
-        if rise < 0.0 or math.exp(-rise) > 0.5 * (kernel.uniform(state) + 1.0):
-            x[:] = neighbour
-            current = new
-            _remember(x, new, distinct, jump, best, cost)
+    work, delta, neighbour = kernel.new_work(hand), np.empty(len(jump)), np.empty(start.shape[1])
+    for b in range(len(start)):
+        x, state = start[b], np.array([seeds[b]], dtype=np.uint64)
+        _push_clear(hand, scene, clearance, x, work)
+        kernel.forward_kinematics(hand, x, work)
+        hit = _collides(hand, scene, work, clearance)
+        current = np.inf if hit else _cost(hand, scene, alignment, point_weight[b], work)
+        for n in range(int(iterations)):
+            temperature = _FIRST_TEMPERATURE * math.exp(-_COOLING * (first + n) ** (1.0 / _DIMENSIONS))
+            for _ in range(_ATTEMPTS):
+                for k in range(len(jump)):
+                    delta[k] = jump[k] * _ingber(temperature, state)
+                neighbour[:] = x
+                kernel.move(hand, neighbour, delta)
+                kernel.forward_kinematics(hand, neighbour, work)
+                hit = _collides(hand, scene, work, clearance)
+                if not hit:
+                    break
+            if hit:
+                continue
+            new = _cost(hand, scene, alignment, point_weight[b], work)
+            rise = (new - current) / (degree * temperature)
+            if rise < 0.0 or math.exp(-rise) > 0.5 * (kernel.uniform(state) + 1.0):
+                x[:] = neighbour
+                current = new
+                _remember(x, new, distinct, jump, best[b], cost[b])
 
 
 @njit(cache=True, nogil=True)

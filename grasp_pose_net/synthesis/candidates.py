@@ -115,8 +115,12 @@ class Candidates:
         strong = np.flatnonzero(epsilon >= min(config.weak_epsilon, config.least_epsilon))
         if len(strong) == 0:
             return Grasps.none(hand.size)
-        strong = strong[_opens(hand, field, x[strong], config.tolerance_m)]
         x, epsilon = x[strong], epsilon[strong]
+        # a hand wedged around an edge opens into the object
+        before = np.concatenate([x[:, :7], pregrasp_joints(hand, field, x)], axis=1)
+        opened = evaluate(hand, field, before, Energy(contact=0.0, normal=0.0)).depths
+        opens = (opened <= config.tolerance_m).all(1)
+        x, epsilon = x[opens], epsilon[opens]
         depths = penetration(hand, Kinematics(hand), field, torch.as_tensor(x, dtype=torch.float32))
         hand_m, self_m = np.asarray(depths.hand_penetration_m), np.asarray(depths.self_penetration_m)
         found = Grasps(x, epsilon, hand_m, self_m, np.zeros((len(x), 4)))
@@ -133,15 +137,6 @@ def contact_weights(
     power = np.where(palm, config.palm_weight, np.where(outermost, 1.0, config.inner_weight))
     fingertip = outermost.astype(float)
     return np.where(rng.random((count, 1)) < config.fingertip_share, fingertip, power)
-
-
-def _opens(
-    hand: Hand, field: SignedDistanceField, x: NDArray[np.float64], tolerance_m: float
-) -> NDArray[np.bool_]:
-    """Whether the pre-grasp of each x (B, 7 + D) is free: a hand wedged around an edge opens into the object."""
-    before = np.concatenate([x[:, :7], pregrasp_joints(hand, field, x)], axis=1)
-    depths = evaluate(hand, field, before, Energy(contact=0.0, normal=0.0)).depths
-    return np.asarray((depths <= tolerance_m).all(1))
 
 
 def _epsilon(

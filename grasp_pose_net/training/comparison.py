@@ -82,7 +82,13 @@ class _Tally:
         self.hand = trained[0].hand
         self._trained, self._config, self._trial_of = trained, config, trial_of
         self._kinematics, self._proposer = Kinematics(self.hand), SampledProposer(self.hand)
-        self._pairs = _collision_pairs(trained)
+        # places of networks that differ in the collision loss only
+        self._pairs = [
+            (place, other)
+            for place, one in enumerate(trained)
+            for other, plain in enumerate(trained)
+            if (one.loss, plain.loss) == ("combined", "consistency") and one.kind == plain.kind
+        ]
         self._figures: list[Figures] = [defaultdict(list) for _ in trained]
         self._changes: list[Figures] = [defaultdict(list) for _ in self._pairs]
         self._baseline: Figures = defaultdict(list)
@@ -113,7 +119,9 @@ class _Tally:
             self._baseline[side].append(refined_figures(self.hand, self._kinematics, field, poses, held))
         grasps = objects.grasps[number][objects.valid[number]]
         if len(grasps) > 1:
-            self._truth[side].append(_truth_figures(grasps, self._trained[0]))
+            own = spread_of_grasps(grasps, self._trained[0].measure.weights)
+            plain = spread_of_grasps(grasps, PAPER_WEIGHTS)
+            self._truth[side].append(own | {f"paper_{name}": value for name, value in plain.items()})
 
     def report(self) -> dict[str, Any]:
         """What `compare` gives."""
@@ -181,23 +189,6 @@ def _network_figures(
     raw = residuals(objects, paper, x, kinematics, PAPER_MEASURE)
     row |= {f"paper_{name}": raw[name] for name in ("l2", "consistency", "combined")}
     return row | depths(objects, paper, x, kinematics)
-
-
-def _truth_figures(grasps: torch.Tensor, one: Trained) -> dict[str, float]:
-    """How far the grasps (K, 7 + J) of one object are from each other, in both measures."""
-    plain = spread_of_grasps(grasps, PAPER_MEASURE.weights)
-    own = spread_of_grasps(grasps, one.measure.weights)
-    return own | {f"paper_{name}": value for name, value in plain.items()}
-
-
-def _collision_pairs(trained: Sequence[Trained]) -> list[tuple[int, int]]:
-    """Places of networks that differ in the collision loss only: (combined, consistency)."""
-    return [
-        (place, other)
-        for place, one in enumerate(trained)
-        for other, plain in enumerate(trained)
-        if (one.loss, plain.loss) == ("combined", "consistency") and one.kind == plain.kind
-    ]
 
 
 def _means(kept: Figures) -> dict[str, dict[str, dict[str, float]]]:

@@ -34,8 +34,10 @@ PANELS: tuple[tuple[str, str, bool, float, dict[str, str]], ...] = (
 )
 
 
-def plot_curves(rows: list[dict[str, float]], axes: Axes) -> Axes:
-    """Draw the consistency residual of training and validation objects over the steps."""
+def save_curves(rows: list[dict[str, float]], picture: Path) -> None:
+    """Draw the consistency residual of training and validation objects over the steps into a picture file."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
     steps = [row["step"] for row in rows]
     for side, style in (("train", "-"), ("validation", "--")):
         axes.plot(steps, [row[f"{side}_consistency"] for row in rows], style, label=f"{side} objects")
@@ -43,13 +45,6 @@ def plot_curves(rows: list[dict[str, float]], axes: Axes) -> Axes:
     axes.axvline(best["step"], color="grey", linewidth=0.8, label="best checkpoint")
     axes.set(xlabel="optimiser step", ylabel="L_consistency [(0.1 m)²]", yscale="log", title="Training")
     axes.legend()
-    return axes
-
-
-def save_curves(rows: list[dict[str, float]], picture: Path) -> None:
-    """Draw `plot_curves` into a picture file."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    plot_curves(rows, figure.subplots())
     figure.savefig(picture)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -72,23 +73,18 @@ def load_trained(names: Sequence[str]) -> list[Trained]:
     """
     hands: dict[str, Hand] = {}
     trained = [_load(name, hands) for name in names]
-    for number, one in enumerate(trained):
-        for other in trained[:number]:
-            _check_pair(one, other)
+    for other, one in combinations(trained, 2):
+        if one.measure != other.measure:
+            raise CheckpointError(
+                f"asked to compare {other.name} and {one.name}, found losses weighted differently "
+                f"({other.measure}, {one.measure}); evaluate them apart"
+            )
+        if one.kind == other.kind and one.loss == other.loss:
+            raise CheckpointError(
+                f"asked to take {other.name} and {one.name} for two seeds, found both for hand "
+                f"{one.hand.name!r}, {one.architecture}, loss {one.loss}, seed {one.seed}; give one of them"
+            )
     return trained
-
-
-def _check_pair(one: Trained, other: Trained) -> None:
-    if one.measure != other.measure:
-        raise CheckpointError(
-            f"asked to compare {other.name} and {one.name}, found losses weighted differently "
-            f"({other.measure}, {one.measure}); evaluate them apart"
-        )
-    if one.kind == other.kind and one.loss == other.loss:
-        raise CheckpointError(
-            f"asked to take {other.name} and {one.name} for two seeds, found both for hand "
-            f"{one.hand.name!r}, {one.architecture}, loss {one.loss}, seed {one.seed}; give one of them"
-        )
 
 
 def _load(name: str, hands: dict[str, Hand]) -> Trained:
