@@ -43,9 +43,29 @@ class Settings:
             object.__setattr__(self, field.name, value)
 
 
-def setting(default: Any, low: float, high: float = math.inf, doc: str = "") -> Any:
-    """Field of :class:`Settings` that holds numbers of a range."""
-    return dataclasses.field(default=default, metadata={"doc": doc, "range": (low, high)})
+def setting(
+    default: Any,
+    low: float | None = None,
+    high: float = math.inf,
+    doc: str = "",
+    *,
+    choices: tuple[str, ...] = (),
+    live: bool = False,
+) -> Any:
+    """Field of :class:`Settings`.
+
+    Args:
+        default: its value where none is given.
+        low: least value of a number; None: any is good.
+        high: largest value.
+        doc: what it is.
+        choices: values that are good; empty: any is.
+        live: may change while a node runs.
+    """
+    about: dict[str, Any] = {"doc": doc}
+    about |= {} if low is None else {"range": (low, high)}
+    about |= {"choices": choices} if choices else {}
+    return dataclasses.field(default=default, metadata=about | ({"live": True} if live else {}))
 
 
 def range_text(ends: tuple[float, float]) -> str:

@@ -37,7 +37,7 @@ class BenchmarkConfig(Settings):
         forces: figures of the force trial.
     """
 
-    stages: tuple[str, ...] = field(default=STAGES, metadata={"choices": STAGES})
+    stages: tuple[str, ...] = setting(STAGES, choices=STAGES)
     episodes: int = setting(1, 1)
     seed: int = setting(0, 0, 2**31 - 1)
     hand: str = "shadow"

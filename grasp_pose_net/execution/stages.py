@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from grasp_pose_net.config import Settings
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.robot.problems import Problem
 from grasp_pose_net.world import Array, Grasp, JointState, Scene, Trajectory
 
@@ -41,32 +41,28 @@ class Controllers(Protocol):
 class PickupConfig(Settings):
     """What the pick-up tolerates."""
 
-    start_tolerance_rad: float = field(
-        default=0.05,
-        metadata={
-            "doc": "largest difference of an arm joint from where its motion was planned to start [rad]",
-            "range": (0.001, 0.5),
-        },
+    start_tolerance_rad: float = setting(
+        0.05,
+        0.001,
+        0.5,
+        "largest difference of an arm joint from where its motion was planned to start [rad]",
     )
-    hand_tolerance_m: float = field(
-        default=0.03,
-        metadata={
-            "doc": "largest distance of a part of the empty hand from where a motion was planned with it [m]",
-            "range": (0.001, 0.2),
-        },
+    hand_tolerance_m: float = setting(
+        0.03,
+        0.001,
+        0.2,
+        "largest distance of a part of the empty hand from where a motion was planned with it [m]",
     )
-    squeeze_effort_nm: float = field(
-        default=1.0,
-        metadata={
-            "doc": "largest torque that the squeeze asks of a joint, if the URDF does not allow less [N m]; "
-            "posture and effort are reduced alike",
-            "range": (0.01, 10.0),
-        },
+    squeeze_effort_nm: float = setting(
+        1.0,
+        0.01,
+        10.0,
+        (
+            "largest torque that the squeeze asks of a joint, if the URDF does not allow less [N m]; "
+            "posture and effort are reduced alike"
+        ),
     )
-    posture_s: float = field(
-        default=0.6,
-        metadata={"doc": "shortest time for a change of the hand's posture [s]", "range": (0.1, 10.0)},
-    )
+    posture_s: float = setting(0.6, 0.1, 10.0, "shortest time for a change of the hand's posture [s]")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from visualization_msgs.msg import MarkerArray
 
+from grasp_pose_net.config import setting
 from grasp_pose_net.exceptions import ConfigError, GraspPoseNetError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.nodes.messages.basics import time_from_ns
@@ -35,9 +36,7 @@ from grasp_pose_net.world import Scene, SceneObject
 class InferenceParameters(HandParameters, RobotParameters, SceneParameters):
     """Parameters of the inference node."""
 
-    refine_timeout_s: float = field(
-        default=10.0, metadata={"doc": "longest wait for refinement [s]", "range": (0.1, 600)}
-    )
+    refine_timeout_s: float = setting(10.0, 0.1, 600, "longest wait for refinement [s]")
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
 

@@ -12,6 +12,7 @@ from moveit_msgs.srv import GraspPlanning
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 
+from grasp_pose_net.config import setting
 from grasp_pose_net.exceptions import GraspPoseNetError, PlanningError
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference import SAMPLED
@@ -48,10 +49,7 @@ POLL_S = 0.002
 class RefinementParameters(HandParameters, SceneParameters):
     """Parameters of the refinement node."""
 
-    field_cells: int = field(
-        default=RUN_TIME_RESOLUTION,
-        metadata={"doc": "cells of the distance field per side", "range": (32, 256)},
-    )
+    field_cells: int = setting(RUN_TIME_RESOLUTION, 32, 256, "cells of the distance field per side")
     descent: ObjectiveConfig = field(default_factory=ObjectiveConfig)
 
 

@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
+from grasp_pose_net.config import setting
 from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
 from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
 from grasp_pose_net.nodes.support.drawing import CLOUDS, FINISH, Drawing, Job
@@ -37,46 +38,17 @@ VIDEO_TIMEOUT_S = 10.0
 class SimulationNodeConfig(WorldConfig):
     """Parameters of the node, beside the world's own."""
 
-    objects: str = field(
-        default="", metadata={"live": True, "doc": "mesh file or folder of meshes; empty: the demo objects"}
+    objects: str = setting("", doc="mesh file or folder of meshes; empty: the demo objects", live=True)
+    seed: int = setting(0, 0, 2**31 - 1, "decides each episode's object, place and camera errors", live=True)
+    episode: int = setting(0, 0, 2**31 - 1, "number of the episode that the next reset starts", live=True)
+    video: str = setting("", doc="MP4 file to record to; set it empty to finish the file", live=True)
+    real_time_factor: float = setting(1.0, 0.0, 100.0, "simulated per real time; 0: as fast as possible")
+    joint_state_rate_hz: float = setting(
+        100.0, 1.0, 1000.0, "of /clock, /joint_states, object poses; sim time"
     )
-    seed: int = field(
-        default=0,
-        metadata={
-            "live": True,
-            "doc": "decides each episode's object, place and camera errors",
-            "range": (0, 2**31 - 1),
-        },
-    )
-    episode: int = field(
-        default=0,
-        metadata={
-            "live": True,
-            "doc": "number of the episode that the next reset starts",
-            "range": (0, 2**31 - 1),
-        },
-    )
-    video: str = field(
-        default="", metadata={"live": True, "doc": "MP4 file to record to; set it empty to finish the file"}
-    )
-    real_time_factor: float = field(
-        default=1.0,
-        metadata={"doc": "simulated per real time; 0: as fast as possible", "range": (0.0, 100.0)},
-    )
-    joint_state_rate_hz: float = field(
-        default=100.0,
-        metadata={"doc": "of /clock, /joint_states, object poses; sim time", "range": (1.0, 1000.0)},
-    )
-    tf_rate_hz: float = field(
-        default=20.0,
-        metadata={"doc": "of the robot's links on /tf, in simulated time", "range": (1.0, 1000.0)},
-    )
-    publish_robot_tf: bool = field(
-        default=True, metadata={"doc": "no robot_state_publisher runs: publish the links"}
-    )
-    cloud_rate_hz: float = field(
-        default=1.0, metadata={"doc": "of every camera's points, in simulated time", "range": (0.01, 30.0)}
-    )
+    tf_rate_hz: float = setting(20.0, 1.0, 1000.0, "of the robot's links on /tf, in simulated time")
+    publish_robot_tf: bool = setting(True, doc="no robot_state_publisher runs: publish the links")
+    cloud_rate_hz: float = setting(1.0, 0.01, 30.0, "of every camera's points, in simulated time")
     recording: VideoConfig = field(default_factory=VideoConfig)
 
 

@@ -10,7 +10,7 @@ clearance where the skin between the spheres still does, and an honest flag wher
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,13 +151,13 @@ OBJECTIVES: dict[str, Callable[[float], Descent]] = {
 class ObjectiveConfig(Settings):
     """How candidates are refined."""
 
-    objective: str = field(
-        default="closing",
-        metadata={
-            "doc": "closing: close the fingers onto the surface and keep clear of everything; "
-            "paper: stay near the candidate and keep clear of everything",
-            "choices": tuple(OBJECTIVES),
-        },
+    objective: str = setting(
+        "closing",
+        doc=(
+            "closing: close the fingers onto the surface and keep clear of everything; "
+            "paper: stay near the candidate and keep clear of everything"
+        ),
+        choices=tuple(OBJECTIVES),
     )
     beta: float = setting(0.75, 0.0, 1.0, doc="paper: weight of staying near, against that of collisions")
     iterations: int = setting(OBJECTIVE.iterations, 1, 2000, doc="steps of the objective's descent")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grasp_pose_net.config import Settings
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.robot.model import Group, RobotModel
 from grasp_pose_net.world import Array
 
@@ -33,53 +33,34 @@ class MotionLimits:
 class MotionConfig(Settings):
     """How fast and how carefully the robot moves."""
 
-    velocity_scale: float = field(
-        default=0.5, metadata={"doc": "part of the joints' top speed, of arm and hand", "range": (0.01, 1.0)}
+    velocity_scale: float = setting(0.5, 0.01, 1.0, "part of the joints' top speed, of arm and hand")
+    acceleration_scale: float = setting(
+        0.5, 0.01, 1.0, "part of the joints' top acceleration, of arm and hand"
     )
-    acceleration_scale: float = field(
-        default=0.5,
-        metadata={"doc": "part of the joints' top acceleration, of arm and hand", "range": (0.01, 1.0)},
+    arm_acceleration_rad_s2: float = setting(4.0, 0.1, 20.0, "top acceleration of each arm joint [rad/s²]")
+    hand_acceleration_rad_s2: float = setting(
+        40.0, 1.0, 200.0, "top acceleration of each hand joint [rad/s²]"
     )
-    arm_acceleration_rad_s2: float = field(
-        default=4.0, metadata={"doc": "top acceleration of each arm joint [rad/s²]", "range": (0.1, 20.0)}
+    clearance_m: float = setting(0.01, 0.0, 0.1, "distance of arm and forearm from the scene [m]")
+    support_depth_m: float = setting(
+        0.005, 0.0, 0.02, "how far fingers may seem to reach into the perceived table [m]"
     )
-    hand_acceleration_rad_s2: float = field(
-        default=40.0, metadata={"doc": "top acceleration of each hand joint [rad/s²]", "range": (1.0, 200.0)}
+    hand_overlap_m: float = setting(
+        0.005, 0.0, 0.02, "how far the hand may reach into itself on the way in [m]"
     )
-    clearance_m: float = field(
-        default=0.01, metadata={"doc": "distance of arm and forearm from the scene [m]", "range": (0.0, 0.1)}
+    planning_time_s: float = setting(3.0, 0.1, 60.0, "longest search for a path [s]")
+    line_step_m: float = setting(0.005, 0.001, 0.02, "distance of the poses on a straight line [m]")
+    line_jump_rad: float = setting(0.1, 0.01, 0.5, "most a joint may turn between two of those [rad]")
+    carry_rad_per_m: float = setting(
+        6.0,
+        1.0,
+        1000.0,
+        (
+            "most that a joint of the arm that holds an object may have to turn for a metre of the tip, in any "
+            "direction; what is more is so near a singularity that the object cannot be carried on [rad/m]"
+        ),
     )
-    support_depth_m: float = field(
-        default=0.005,
-        metadata={
-            "doc": "how far fingers may seem to reach into the perceived table [m]",
-            "range": (0.0, 0.02),
-        },
-    )
-    hand_overlap_m: float = field(
-        default=0.005,
-        metadata={"doc": "how far the hand may reach into itself on the way in [m]", "range": (0.0, 0.02)},
-    )
-    planning_time_s: float = field(
-        default=3.0, metadata={"doc": "longest search for a path [s]", "range": (0.1, 60.0)}
-    )
-    line_step_m: float = field(
-        default=0.005,
-        metadata={"doc": "distance of the poses on a straight line [m]", "range": (0.001, 0.02)},
-    )
-    line_jump_rad: float = field(
-        default=0.1,
-        metadata={"doc": "most a joint may turn between two of those [rad]", "range": (0.01, 0.5)},
-    )
-    carry_rad_per_m: float = field(
-        default=6.0,
-        metadata={
-            "doc": "most that a joint of the arm that holds an object may have to turn for a metre of the tip, in any "
-            "direction; what is more is so near a singularity that the object cannot be carried on [rad/m]",
-            "range": (1.0, 1000.0),
-        },
-    )
-    seed: int = field(default=1, metadata={"doc": "seed of the path search", "range": (1, 2**31 - 1)})
+    seed: int = setting(1, 1, 2**31 - 1, "seed of the path search")
 
     def arm_limits(self, robot: RobotModel) -> MotionLimits:
         """Limits of the arm's joints, scaled."""

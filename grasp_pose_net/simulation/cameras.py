@@ -6,14 +6,14 @@ distance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from grasp_pose_net.config import Settings
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.world import Array
 
 DepthImage = NDArray[np.float32]
@@ -23,33 +23,19 @@ DepthImage = NDArray[np.float32]
 class CameraConfig(Settings):
     """Depth cameras on a ring around the table centre, looking at it; defaults as in the scan protocol."""
 
-    names: tuple[str, ...] = field(
-        default=("camera_1", "camera_2", "camera_3", "camera_4"),
-        metadata={"doc": "one camera each, evenly around the table"},
+    names: tuple[str, ...] = setting(
+        ("camera_1", "camera_2", "camera_3", "camera_4"), doc="one camera each, evenly around the table"
     )
-    width_px: int = field(default=640, metadata={"doc": "image width", "range": (16, 1920)})
-    height_px: int = field(default=480, metadata={"doc": "image height", "range": (16, 1080)})
-    horizontal_fov_deg: float = field(
-        default=58.0, metadata={"doc": "horizontal field of view", "range": (10, 120)}
-    )
-    distance_m: float = field(
-        default=0.7, metadata={"doc": "distance from the centre of the table top", "range": (0.3, 3.0)}
-    )
-    elevation_deg: float = field(
-        default=40.0, metadata={"doc": "angle above the table top", "range": (5, 85)}
-    )
-    azimuth_deg: float = field(
-        default=45.0,
-        metadata={"doc": "direction of the first camera, from world x towards y", "range": (-360.0, 360.0)},
-    )
-    range_m: float = field(default=2.0, metadata={"doc": "depths beyond are invalid", "range": (0.1, 10.0)})
-    noise: bool = field(default=True, metadata={"doc": "add the depth noise of a structured-light camera"})
-    position_error_m: float = field(
-        default=0.002, metadata={"doc": "largest error of a published camera position", "range": (0.0, 0.1)}
-    )
-    rotation_error_deg: float = field(
-        default=0.3, metadata={"doc": "largest error of a published camera direction", "range": (0.0, 10.0)}
-    )
+    width_px: int = setting(640, 16, 1920, "image width")
+    height_px: int = setting(480, 16, 1080, "image height")
+    horizontal_fov_deg: float = setting(58.0, 10, 120, "horizontal field of view")
+    distance_m: float = setting(0.7, 0.3, 3.0, "distance from the centre of the table top")
+    elevation_deg: float = setting(40.0, 5, 85, "angle above the table top")
+    azimuth_deg: float = setting(45.0, -360.0, 360.0, "direction of the first camera, from world x towards y")
+    range_m: float = setting(2.0, 0.1, 10.0, "depths beyond are invalid")
+    noise: bool = setting(True, doc="add the depth noise of a structured-light camera")
+    position_error_m: float = setting(0.002, 0.0, 0.1, "largest error of a published camera position")
+    rotation_error_deg: float = setting(0.3, 0.0, 10.0, "largest error of a published camera direction")
 
     @property
     def focal_px(self) -> float:

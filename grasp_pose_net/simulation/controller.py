@@ -8,12 +8,12 @@ and stops goals, or under one lock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
 
-from grasp_pose_net.config import Settings
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.robot import MotionLimits
 from grasp_pose_net.simulation.interpolation import Path, starting_at
 from grasp_pose_net.world import Array, Trajectory
@@ -23,18 +23,10 @@ from grasp_pose_net.world import Array, Trajectory
 class ControllerConfig(Settings):
     """What a controller demands of goals that do not say it themselves; 0 stands for: anything is good."""
 
-    start_tolerance_rad: float = field(
-        default=0.05, metadata={"doc": "largest distance from the state to a start", "range": (0.001, 1.0)}
-    )
-    path_tolerance_rad: float = field(
-        default=0.0, metadata={"doc": "largest error on the way; 0: any", "range": (0.0, 1.0)}
-    )
-    goal_tolerance_rad: float = field(
-        default=0.0, metadata={"doc": "largest error at the end; 0: any", "range": (0.0, 1.0)}
-    )
-    goal_time_s: float = field(
-        default=1.0, metadata={"doc": "time after a trajectory's end to reach its goal", "range": (0.0, 60.0)}
-    )
+    start_tolerance_rad: float = setting(0.05, 0.001, 1.0, "largest distance from the state to a start")
+    path_tolerance_rad: float = setting(0.0, 0.0, 1.0, "largest error on the way; 0: any")
+    goal_tolerance_rad: float = setting(0.0, 0.0, 1.0, "largest error at the end; 0: any")
+    goal_time_s: float = setting(1.0, 0.0, 60.0, "time after a trajectory's end to reach its goal")
 
 
 class ResultCode(IntEnum):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grasp_pose_net.config import Settings
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.models import share_dir
 from grasp_pose_net.simulation.cameras import CameraConfig, camera_ring, look_at, miscalibrated
@@ -34,9 +34,7 @@ class WorldConfig(Settings):
         default_factory=lambda: ControllerConfig(path_tolerance_rad=0.1, goal_tolerance_rad=0.01)
     )
     hand_controller: ControllerConfig = field(default_factory=ControllerConfig)
-    control_period_s: float = field(
-        default=0.002, metadata={"doc": "time between two targets of the controllers", "range": (0.0005, 0.1)}
-    )
+    control_period_s: float = setting(0.002, 0.0005, 0.1, "time between two targets of the controllers")
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from grasp_pose_net.config import Settings
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.exceptions import ExecutionError
 from grasp_pose_net.simulation.physics import Simulation
 from grasp_pose_net.world import Array
@@ -21,17 +21,10 @@ LEAST_PROBABILITY = 0.02  # of a stable pose; below, real objects topple
 class PlacementConfig(Settings):
     """How an episode starts."""
 
-    spread_m: float = field(
-        default=0.10,
-        metadata={"doc": "largest distance of the object from the table centre", "range": (0.0, 1.0)},
-    )
-    drop_height_m: float = field(
-        default=0.005, metadata={"doc": "fall before the object touches the table", "range": (0.0, 0.1)}
-    )
-    settle_s: float = field(
-        default=4.0, metadata={"doc": "longest time for an object to come to rest", "range": (0.1, 60.0)}
-    )
-    tries: int = field(default=10, metadata={"doc": "placements tried before giving up", "range": (1, 100)})
+    spread_m: float = setting(0.10, 0.0, 1.0, "largest distance of the object from the table centre")
+    drop_height_m: float = setting(0.005, 0.0, 0.1, "fall before the object touches the table")
+    settle_s: float = setting(4.0, 0.1, 60.0, "longest time for an object to come to rest")
+    tries: int = setting(10, 1, 100, "placements tried before giving up")
 
 
 def stable_poses(mesh: trimesh.Trimesh) -> tuple[Array, Array]:

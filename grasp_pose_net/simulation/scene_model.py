@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import mujoco
 import numpy as np
@@ -34,25 +34,15 @@ VIDEO_CAMERA = "video"
 class SceneConfig(Settings):
     """What stands where, and how it touches. World: z up, floor at z = 0, robot above the origin."""
 
-    robot: str = field(default="ur10_shadow", metadata={"doc": "folder of models/robots"})
+    robot: str = setting("ur10_shadow", doc="folder of models/robots")
     table_center_m: tuple[float, float] = setting((0.70, 0.0), -10.0, 10.0, "table centre (x, y) in world")
     table_size_m: tuple[float, float] = setting((0.8, 0.8), 0.05, 10.0, "table extent along x and y")
-    table_height_m: float = field(
-        default=0.72, metadata={"doc": "height of the table top above the floor", "range": (0.0, 2.0)}
-    )
-    timestep_s: float = field(default=0.002, metadata={"doc": "physics time step", "range": (0.0005, 0.01)})
-    friction_slide: float = field(
-        default=0.6, metadata={"doc": "sliding friction coefficient of every contact", "range": (0.0, 2.0)}
-    )
-    friction_torsion_m: float = field(
-        default=0.02, metadata={"doc": "torsional friction of every contact", "range": (0.0, 0.1)}
-    )
-    hand_stiffness_nm: float = field(
-        default=5.0, metadata={"doc": "finger position gain, N m per rad", "range": (0.1, 50.0)}
-    )
-    hand_torque_nm: float = field(
-        default=3.0, metadata={"doc": "largest finger torque", "range": (0.1, 20.0)}
-    )
+    table_height_m: float = setting(0.72, 0.0, 2.0, "height of the table top above the floor")
+    timestep_s: float = setting(0.002, 0.0005, 0.01, "physics time step")
+    friction_slide: float = setting(0.6, 0.0, 2.0, "sliding friction coefficient of every contact")
+    friction_torsion_m: float = setting(0.02, 0.0, 0.1, "torsional friction of every contact")
+    hand_stiffness_nm: float = setting(5.0, 0.1, 50.0, "finger position gain, N m per rad")
+    hand_torque_nm: float = setting(3.0, 0.1, 20.0, "largest finger torque")
 
     @property
     def table_top(self) -> Array:

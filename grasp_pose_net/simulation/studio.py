@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from grasp_pose_net.config import Settings
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.simulation.cameras import CameraConfig, depth_to_cloud
 from grasp_pose_net.simulation.noise import add_depth_noise
 from grasp_pose_net.simulation.render import SceneRenderer
@@ -24,9 +24,9 @@ STILL = 2e-4  # metres or radians: less than a pixel in a video
 class VideoConfig(Settings):
     """Shape of a recording."""
 
-    width_px: int = field(default=640, metadata={"doc": "picture width, even", "range": (64, 1280)})
-    height_px: int = field(default=480, metadata={"doc": "picture height, even", "range": (64, 960)})
-    rate_hz: float = field(default=15.0, metadata={"doc": "pictures per simulated second", "range": (1, 60)})
+    width_px: int = setting(640, 64, 1280, "picture width, even")
+    height_px: int = setting(480, 64, 960, "picture height, even")
+    rate_hz: float = setting(15.0, 1, 60, "pictures per simulated second")
 
 
 class Studio:

@@ -44,7 +44,7 @@ class TrainConfig(Settings):
     network: str = "compact"
     options: dict[str, Any] = field(default_factory=dict)
     start: str = ""
-    loss: str = field(default="combined", metadata={"choices": LOSSES})
+    loss: str = setting("combined", choices=LOSSES)
     steps: int = setting(10000, 1)
     seed: int = setting(0, 0, 2**31 - 1)
     batch: int = setting(16, 1, 65536)
@@ -54,7 +54,7 @@ class TrainConfig(Settings):
     weights: PoseWeights = field(default_factory=PoseWeights)
     paper_share: float = setting(0.0, 0.0, 1.0)
     objects: int | None = setting(None, 1)
-    precision: str = field(default="float32", metadata={"choices": tuple(PRECISIONS)})
+    precision: str = setting("float32", choices=tuple(PRECISIONS))
     validate_every: int = setting(250, 1)
     validation_rotations: int = setting(4, 1, 10000)
 

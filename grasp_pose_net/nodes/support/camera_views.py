@@ -21,6 +21,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
+from grasp_pose_net.config import setting
 from grasp_pose_net.exceptions import GraspPoseNetError, PerceptionError
 from grasp_pose_net.nodes.messages.clouds import points_from_cloud, points_from_depth
 from grasp_pose_net.nodes.support.frames import TransformBuffer
@@ -38,30 +39,21 @@ KEPT = 8  # messages of one camera that wait for those of the others
 class PerceptionParameters(WorldParameters):
     """Parameters of the perception node."""
 
-    cameras: tuple[str, ...] = field(
-        default=("camera_1",),
-        metadata={
-            "doc": "cameras; each publishes PointCloud2 on /<camera>/points, or Image on /<camera>/depth/image_rect_raw "
+    cameras: tuple[str, ...] = setting(
+        ("camera_1",),
+        doc=(
+            "cameras; each publishes PointCloud2 on /<camera>/points, or Image on /<camera>/depth/image_rect_raw "
             "with CameraInfo on /<camera>/depth/camera_info"
-        },
+        ),
     )
-    input: str = field(
-        default="auto",
-        metadata={
-            "doc": "points, depth, or auto: of each camera the clouds if somebody publishes them",
-            "choices": ("auto", "points", "depth"),
-        },
+    input: str = setting(
+        "auto",
+        doc="points, depth, or auto: of each camera the clouds if somebody publishes them",
+        choices=("auto", "points", "depth"),
     )
-    cloud_timeout_s: float = field(
-        default=10.0, metadata={"doc": "longest wait for new views, wall time [s]", "range": (0.1, 120)}
-    )
-    view_spread_s: float = field(
-        default=0.2,
-        metadata={"doc": "views of one moment are stamped within this time [s]", "range": (0, 60)},
-    )
-    transform_timeout_s: float = field(
-        default=0.5, metadata={"doc": "longest wait for a view's transform [s]", "range": (0, 10)}
-    )
+    cloud_timeout_s: float = setting(10.0, 0.1, 120, "longest wait for new views, wall time [s]")
+    view_spread_s: float = setting(0.2, 0, 60, "views of one moment are stamped within this time [s]")
+    transform_timeout_s: float = setting(0.5, 0, 10, "longest wait for a view's transform [s]")
     scene: PerceptionConfig = field(default_factory=PerceptionConfig)
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import JointState as JointStateMessage
 
-from grasp_pose_net.config import Settings
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.exceptions import WorldError
 from grasp_pose_net.nodes.messages.basics import stamp_seconds
 from grasp_pose_net.nodes.messages.motion import follow_goal
@@ -35,33 +35,16 @@ WARN_EVERY_S = 5.0
 class ControllerParameters(Settings):
     """Names of the controllers, and how long they may take."""
 
-    arm: str = field(
-        default="arm_controller/follow_joint_trajectory", metadata={"doc": "action of the arm's controller"}
+    arm: str = setting("arm_controller/follow_joint_trajectory", doc="action of the arm's controller")
+    hand: str = setting("hand_controller/follow_joint_trajectory", doc="action of the hand's controller")
+    joint_states: str = setting("/joint_states", doc="topic of the measured joints")
+    state_age_s: float = setting(
+        0.5, 0.01, 10.0, "joint states older than this are refused, and stop a motion under way [s]"
     )
-    hand: str = field(
-        default="hand_controller/follow_joint_trajectory", metadata={"doc": "action of the hand's controller"}
-    )
-    joint_states: str = field(default="/joint_states", metadata={"doc": "topic of the measured joints"})
-    state_age_s: float = field(
-        default=0.5,
-        metadata={
-            "doc": "joint states older than this are refused, and stop a motion under way [s]",
-            "range": (0.01, 10.0),
-        },
-    )
-    answer_timeout_s: float = field(
-        default=5.0, metadata={"doc": "longest wait for a controller's answer [s]", "range": (0.1, 60.0)}
-    )
-    late_s: float = field(
-        default=5.0,
-        metadata={"doc": "how much later than planned a motion may end [s]", "range": (0.1, 60.0)},
-    )
-    slowest_clock: float = field(
-        default=0.1,
-        metadata={
-            "doc": "slowest simulated clock, relative to the wall's, that is waited for",
-            "range": (0.01, 1.0),
-        },
+    answer_timeout_s: float = setting(5.0, 0.1, 60.0, "longest wait for a controller's answer [s]")
+    late_s: float = setting(5.0, 0.1, 60.0, "how much later than planned a motion may end [s]")
+    slowest_clock: float = setting(
+        0.1, 0.01, 1.0, "slowest simulated clock, relative to the wall's, that is waited for"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from grasp_pose_net.config import setting
 from grasp_pose_net.execution import PickupConfig
 from grasp_pose_net.nodes.support.controller_client import ControllerParameters
 from grasp_pose_net.nodes.support.moveit_start import PLANNERS
@@ -15,17 +16,12 @@ from grasp_pose_net.robot import MotionConfig
 class ExecutorParameters(RobotParameters, SceneParameters):
     """Parameters of the executor node."""
 
-    planner: str = field(
-        default="ompl",
-        metadata={
-            "doc": "plans the arm's motions; auto takes MoveIt, which then also executes, where it is installed",
-            "choices": PLANNERS,
-        },
+    planner: str = setting(
+        "ompl",
+        doc="plans the arm's motions; auto takes MoveIt, which then also executes, where it is installed",
+        choices=PLANNERS,
     )
-    dry_run: bool = field(
-        default=False,
-        metadata={"live": True, "doc": "plan and show every motion, and send none to a controller"},
-    )
+    dry_run: bool = setting(False, doc="plan and show every motion, and send none to a controller", live=True)
     motion: MotionConfig = field(
         default_factory=lambda: MotionConfig(velocity_scale=0.1, acceleration_scale=0.1)
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from grasp_pose_net.config import Settings
+from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.world import WORLD
 
@@ -13,19 +13,15 @@ from grasp_pose_net.world import WORLD
 class WorldParameters(Settings):
     """In which frame scenes are given."""
 
-    world_frame: str = field(
-        default=WORLD,
-        metadata={"doc": "frame with z up that scenes are given in; the same for all nodes"},
-    )
+    world_frame: str = setting(WORLD, doc="frame with z up that scenes are given in; the same for all nodes")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SceneParameters(WorldParameters):
     """Where the scene comes from."""
 
-    objects_topic: str = field(
-        default="/perception/objects",
-        metadata={"doc": "scene with targets, what they stand on, and obstacles"},
+    objects_topic: str = setting(
+        "/perception/objects", doc="scene with targets, what they stand on, and obstacles"
     )
 
 
@@ -33,23 +29,18 @@ class SceneParameters(WorldParameters):
 class HandParameters(Settings):
     """Which hand."""
 
-    hand: str = field(default="shadow", metadata={"doc": "hand in models/hands/, or a path to a hand.yaml"})
+    hand: str = setting("shadow", doc="hand in models/hands/, or a path to a hand.yaml")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RobotParameters(Settings):
     """Which robot."""
 
-    robot: str = field(
-        default="ur10_shadow",
-        metadata={"doc": "robot in models/robots/; empty, where grasps are planned: reach is not checked"},
+    robot: str = setting(
+        "ur10_shadow", doc="robot in models/robots/; empty, where grasps are planned: reach is not checked"
     )
-    robot_description: str = field(
-        default="", metadata={"doc": "URDF or xacro file in place of the robot's own; empty: its own"}
-    )
-    robot_description_semantic: str = field(
-        default="", metadata={"doc": "SRDF file in place of the robot's own; empty: its own"}
-    )
+    robot_description: str = setting("", doc="URDF or xacro file in place of the robot's own; empty: its own")
+    robot_description_semantic: str = setting("", doc="SRDF file in place of the robot's own; empty: its own")
 
     def descriptions(self) -> tuple[str, str]:
         """URDF and SRDF text of the robot.
