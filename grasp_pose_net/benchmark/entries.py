@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 import trimesh
 
 from grasp_pose_net.hand import Hand, Kinematics
-from grasp_pose_net.provenance import commit, machine
+from grasp_pose_net.provenance import record
 from grasp_pose_net.quality import contacts, epsilon, penetration
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.world import Array
@@ -89,6 +90,8 @@ def known_values(entries: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
     return [entry[key] for entry in entries if entry.get(key) is not None]
 
 
-def report(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Entries, their summary, the machine and the commit."""
-    return {"objects": list(entries), "summary": summary(entries), "machine": machine(), "commit": commit()}
+def report(
+    entries: Sequence[dict[str, Any]], seed: int | None = None, networks: Iterable[Path] = ()
+) -> dict[str, Any]:
+    """Entries, their summary, and where they come from."""
+    return {"objects": list(entries), "summary": summary(entries)} | record(seed, networks)

@@ -21,6 +21,7 @@ from grasp_pose_net.benchmark.plots import save_plots
 from grasp_pose_net.benchmark.tables import benchmark_text
 from grasp_pose_net.benchmark.trial import LEFT_OUT, Task, make_tools, run_task
 from grasp_pose_net.exceptions import GraspPoseNetError
+from grasp_pose_net.inference import weights
 from grasp_pose_net.provenance import commit
 from grasp_pose_net.shapes import split_of
 from grasp_pose_net.storage import write_whole
@@ -109,7 +110,8 @@ def _run(
 
 def _reported(entries: Sequence[dict[str, Any]], config: BenchmarkConfig) -> dict[str, Any]:
     """Report of all entries; those that were left out are not in the figures."""
-    return report([entry for entry in entries if entry["failure"] != LEFT_OUT]) | {
+    tried = [entry for entry in entries if entry["failure"] != LEFT_OUT]
+    return report(tried, config.seed, weights(config.hand, config.grasps.network)) | {
         "left_out": {entry["name"]: entry["reason"] for entry in entries if entry["failure"] == LEFT_OUT},
         "jobs": sorted({entry["jobs"] for entry in entries}),
         "commits": sorted({entry["commit"] for entry in entries}),

@@ -29,8 +29,9 @@ def benchmark_text(report: Entry) -> str:
         "",
         f"{len(entries)} trials of {len(names)} objects ({report['measured_objects']}), stages "
         f"{', '.join(config['stages'])}, hand {config['hand']}, seed {config['seed']}, "
-        f"{config['grasps']['rotations']} rotations, objective {config['descent']['objective']}. "
-        f"{report['machine']}; commit {', '.join(report['commits']) or report['commit']}.",
+        f"{config['grasps']['rotations']} rotations, objective {config['descent']['objective']}.",
+        "",
+        _source_note(report),
         "",
         *_figures_table(report),
         _shapes_note(entries),
@@ -88,6 +89,17 @@ def _true_rows(entries: Sequence[Entry]) -> list[Row]:
         ("… on the object as it is, not as it was perceived", epsilon, len(true), "", ""),
         ("hand penetration there, p95", depth, len(true), "", ""),
     ]
+
+
+def _source_note(report: dict[str, Any]) -> str:
+    """One line of what the figures come from."""
+    changed = f", {len(report['changed'])} files changed" if report["changed"] else ""
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    weights = ", ".join(f"{name} {digest}" for name, digest in report["weights"].items()) or "none"
+    return (
+        f"Made by `{report['command']}` of commit {', '.join(report['commits']) or report['commit']}{changed}, on "
+        f"{report['machine']}; {versions}; weights (SHA-256): {weights}."
+    )
 
 
 def _shapes_note(entries: Sequence[Entry]) -> str:

@@ -41,6 +41,7 @@ def perceive(
     """
     from grasp_pose_net.config import load_yaml
     from grasp_pose_net.perception import PerceptionConfig, draw_stages, perceive_files, report
+    from grasp_pose_net.provenance import record
 
     settings = None if config is None else load_yaml(config, PerceptionConfig)
     capture = perceive_files(clouds, poses, out, settings, segmented)
@@ -48,7 +49,7 @@ def perceive(
     if image is not None:
         draw_stages(capture, image)
         typer.echo(f"picture: {image}")
-    write_json(report(capture), json_file)
+    write_json(report(capture) | record(), json_file)
     if not capture.scene.targets:
         raise typer.Exit(1)
     mesh = out / f"{capture.scene.targets[0].id}.ply"

@@ -12,6 +12,7 @@ import numpy as np
 from grasp_pose_net.benchmark.entries import entry, grasp_figures, known_stages, report
 from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.hand import Hand
+from grasp_pose_net.inference import weights
 from grasp_pose_net.planning import GraspPlanner, NoGraspFound, PlannerConfig, Refine
 from grasp_pose_net.refinement import Refinement
 from grasp_pose_net.shapes import load_mesh
@@ -56,7 +57,7 @@ def plan_report(
         else:
             text = f"{path.name}: ε {last['epsilon']:.3f}, {last['text']}"
             echo(text + (f"; {picture}" if picture else ""))
-    return report(entries)
+    return report(entries, networks=weights(loaded.name, config.network))
 
 
 def _plan_one(

@@ -38,7 +38,7 @@ def synthesize(
 
     Long because every option is a line of the signature.
     """
-    from grasp_pose_net.provenance import commit
+    from grasp_pose_net.provenance import record
     from grasp_pose_net.simulation.force_trial import ForceValidator
     from grasp_pose_net.synthesis import Synthesis, report_text, synthesize_dataset
 
@@ -60,6 +60,6 @@ def synthesize(
     typer.echo(
         f"dataset: {out}; next: grasp-pose-net train --dataset {out} --meshes {meshes} --out runs/{out.stem}"
     )
-    write_json(report | {"commit": commit()}, json_file)
+    write_json(report | record(seed), json_file)
     if report["left_out"]:
         raise typer.Exit(3 if report["planned"] else 1)

@@ -20,6 +20,7 @@ from grasp_pose_net.benchmark.entries import entry, grasp_figures, known_stages,
 from grasp_pose_net.benchmark.lift import FAILURE_OF_STAGE, StageFailure, shaking
 from grasp_pose_net.bringup import Runner
 from grasp_pose_net.hand import Hand
+from grasp_pose_net.inference import weights
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.nodes.messages.grasps import pose_vectors
 from grasp_pose_net.nodes.messages.scene import scene_from_message
@@ -66,7 +67,7 @@ class Demo:
         self._client, self._root, self._console = client, folder, console
         self._folder = folder
         self._track = Track(client)
-        self._hand = Hand.load("shadow")
+        self.hand = Hand.load("shadow")
         self._robot = RobotModel(robot_urdf(), robot_srdf())
         self._controllers = ControllerClient(client, self._robot, ControllerParameters())
 
@@ -123,12 +124,12 @@ class Demo:
         name = answer.grasps[0].id.rpartition("/")[0]
         target = scene_from_message(self._client.scene or PlanningSceneWorld(), WORLD)[name]
         # a picture of the proposed grasp on the perceived object
-        draw_grasp(self._hand, self._x(answer.grasps[0], target), target.mesh, self._folder / "grasp.png")
+        draw_grasp(self.hand, self._x(answer.grasps[0], target), target.mesh, self._folder / "grasp.png")
         return target, answer.grasps
 
     def _x(self, grasp: Grasp, target: SceneObject) -> Array:
         """Pose vector (D,) of a grasp message, object frame."""
-        return pose_vectors(self._hand, [grasp], target.T_world_object)[0]
+        return pose_vectors(self.hand, [grasp], target.T_world_object)[0]
 
     def _pick_up(self, episode: Episode, target: SceneObject, grasps: list[Grasp]) -> Grasp:
         client = self._client.pickup_client
@@ -154,7 +155,7 @@ class Demo:
     def _measure(self, episode: Episode, target: SceneObject, grasp: Grasp) -> None:
         """Figures of the grasp that was used, on the perceived object."""
         x = self._x(grasp, target)
-        episode.figures |= {**grasp_figures(self._hand, target.mesh, x), "grasp": grasp.id}
+        episode.figures |= {**grasp_figures(self.hand, target.mesh, x), "grasp": grasp.id}
 
     def _trial(self) -> None:
         """Hold, shake, and judge by the object's own track."""
@@ -207,7 +208,7 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[st
             client.wait_until_ready()
             demo = Demo(client, folder.resolve(), console)
             entries = [demo.run(number, episodes) for number in range(episodes)]
-    result = report(entries)
+    result = report(entries, seed, weights(demo.hand.name, ""))
     (folder / "report.json").write_text(json.dumps(result, indent=1) + "\n")
     _conclude(console, folder, result)
     return result, folder

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from grasp_pose_net import provenance
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference.network import add_notes, load_network
-from grasp_pose_net.provenance import commit, machine
 from grasp_pose_net.storage import write_whole
 from grasp_pose_net.training.card import licences_of, model_card
 from grasp_pose_net.training.checkpoints import Run, begin, keep, record
@@ -75,7 +75,15 @@ def train(
         f"grasp-pose-net train --dataset {dataset.name} --meshes {meshes.name} --out {out.name} --hand {hand} "
         + " ".join(f"--{name} {asked[name]}" for name in said)
     )
-    keep_notes(out, report, dataset=fingerprint(dataset), commit=commit(), command=command)
+    own = {
+        key: report[key] for key in ("machine", "weights")
+    }  # the GPU that it was trained on, the file it made
+    keep_notes(
+        out,
+        report,
+        dataset=fingerprint(dataset),
+        **(provenance.record(config.seed) | own | {"command": command}),
+    )
     write_whole(out / "card.md", model_card(report))
     return report
 
@@ -200,7 +208,7 @@ def _report(run: Run, sides: dict[str, Objects]) -> dict[str, Any]:
         "steps": run.step,
         "hours": round(run.seconds / 3600, 3),
         "waiting": round(sum(row["waiting"] for row in run.history) / len(run.history), 4),
-        "machine": machine() if device.type == "cpu" else torch.cuda.get_device_name(device),
+        "machine": provenance.machine() if device.type == "cpu" else torch.cuda.get_device_name(device),
         "figures": figures,
         "weights": str(weights),
     }

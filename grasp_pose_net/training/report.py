@@ -10,7 +10,8 @@ from typing import Any
 
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.provenance import commit, machine
+from grasp_pose_net.models import network_file
+from grasp_pose_net.provenance import record
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
 from grasp_pose_net.storage import save_json, write_whole
 from grasp_pose_net.synthesis import find_meshes, load_dataset, object_name
@@ -74,7 +75,7 @@ def evaluate(
         names = [name for objects in sides.values() for name in objects.names]
         sources[hand.name] = licences_of(meshes, names, licences)
     hours = round((time.perf_counter() - started) / 3600, 3)
-    report |= summarize(report) | {"hours": hours, "machine": machine(), "commit": commit()}
+    report |= summarize(report) | {"hours": hours} | record(weights=map(network_file, networks))
     save_json(out / "evaluation.json", report)
     write_whole(out / "evaluation.md", evaluation_text(report))
     save_evaluation(report, out / "evaluation.png")

@@ -47,7 +47,15 @@ def test_every_trial_is_in_the_report_once(meshes: Path, tmp_path: Path, tried: 
     assert report["summary"]["force_success"] == pytest.approx(4 / 6)
     assert report["summary"]["failure"] == {"force": 2} and report["jobs"] == [1]
     written = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert written["summary"] == report["summary"] and {"machine", "commit", "config"} <= set(written)
+    assert written["summary"] == report["summary"]
+    assert {
+        "machine",
+        "commit",
+        "command",
+        "seed",
+        "versions",
+        "weights",
+    } <= set(written)
     text = (tmp_path / "out" / "report.md").read_text()
     assert "## Failed: force (2)" in text and "made/b, episode 1: lost along +x" in text
     assert (tmp_path / "out" / "report.png").stat().st_size > 10_000
