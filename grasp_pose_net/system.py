@@ -8,6 +8,7 @@ from typing import Any
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.models import config_file
+from grasp_pose_net.world import WORLD
 
 # The robot of models/robots/ that carries a hand; a hand without one can be planned for, not moved.
 ROBOT_OF_HAND = {"shadow": "ur10_shadow"}
@@ -23,6 +24,7 @@ class Start:
         hand: of ``models/hands/``.
         planner: motion planner of the executor: ompl, moveit or auto.
         dry_run: plan and show motions, and move nothing.
+        world_frame: frame that all nodes give scenes in; the simulation has only ``world``.
         objects: folder of meshes for the simulation; empty for the package's own.
         cameras: parameter file of the perception node with a cell's cameras; empty for none.
         parameters: parameter file for all nodes, which outdoes the package's own; empty for none.
@@ -35,11 +37,24 @@ class Start:
     hand: str = "shadow"
     planner: str = "ompl"
     dry_run: bool = False
+    world_frame: str = WORLD
     objects: str = ""
     cameras: str = ""
     parameters: str = ""
     robot_description: str = ""
     robot_description_semantic: str = ""
+
+    def __post_init__(self) -> None:
+        """Check what belongs together.
+
+        Raises:
+            ConfigError: the simulation is asked for another frame than its own.
+        """
+        if self.sim and self.world_frame != WORLD:
+            raise ConfigError(
+                f"world_frame: {self.world_frame!r} was asked for, and the simulation's cameras and robot stand in "
+                f"{WORLD!r}; leave it out, or take your own robot with sim:=false"
+            )
 
     @property
     def robot(self) -> str:
@@ -102,7 +117,8 @@ class NodeSpec:
             "inference": {"hand": start.hand, **robot},
             "executor": {"planner": start.planner, "dry_run": start.dry_run, **robot},
         }
-        return {"use_sim_time": start.use_sim_time, **own.get(self.name, {})}
+        common = {"use_sim_time": start.use_sim_time, "world_frame": start.world_frame}
+        return common | own.get(self.name, {})
 
 
 NODES = (

@@ -9,7 +9,9 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from grasp_pose_net.models import config_file, hand_names, robot_urdf
+from grasp_pose_net.process import settle
 from grasp_pose_net.system import NODES, NodeSpec, Start
+from grasp_pose_net.world import WORLD
 
 PACKAGE = "grasp_pose_net"
 YES_NO = ["true", "false"]
@@ -46,6 +48,11 @@ ARGUMENTS = (
         default_value="shadow",
         choices=hand_names(),
         description="Hand to plan grasps for; one that no robot of this package carries is planned for only.",
+    ),
+    DeclareLaunchArgument(
+        "world_frame",
+        default_value=WORLD,
+        description="TF frame with z up that all nodes give scenes in; the simulation has only the default.",
     ),
     DeclareLaunchArgument(
         "cameras",
@@ -94,6 +101,7 @@ def generate_launch_description() -> LaunchDescription:
 
 def start_nodes(context: LaunchContext) -> list[Node | LogInfo]:
     """Everything that the arguments given ask for."""
+    settle()  # the nodes are children of this process, and have its environment
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
     rviz, log_level = given.pop("rviz") == "true", given.pop("log_level")
     flags = {name: given.pop(name) == "true" for name in ("sim", "use_sim_time", "dry_run")}
