@@ -24,7 +24,7 @@ class Start:
         hand: of ``models/hands/``.
         planner: motion planner of the executor: ompl, moveit or auto.
         dry_run: plan and show motions, and move nothing.
-        world_frame: frame that all nodes give scenes in; the simulation has only ``world``.
+        world_frame: frame that all nodes give scenes in; empty: as their parameters say. The simulation has only ``world``.
         objects: folder of meshes for the simulation; empty for the package's own.
         cameras: parameter file of the perception node with a cell's cameras; empty for none.
         parameters: parameter file for all nodes, which outdoes the package's own; empty for none.
@@ -37,7 +37,7 @@ class Start:
     hand: str = "shadow"
     planner: str = "ompl"
     dry_run: bool = False
-    world_frame: str = WORLD
+    world_frame: str = ""
     objects: str = ""
     cameras: str = ""
     parameters: str = ""
@@ -50,7 +50,7 @@ class Start:
         Raises:
             ConfigError: the simulation is asked for another frame than its own.
         """
-        if self.sim and self.world_frame != WORLD:
+        if self.sim and self.world_frame not in ("", WORLD):
             raise ConfigError(
                 f"world_frame: {self.world_frame!r} was asked for, and the simulation's cameras and robot stand in "
                 f"{WORLD!r}; leave it out, or take your own robot with sim:=false"
@@ -117,7 +117,9 @@ class NodeSpec:
             "inference": {"hand": start.hand, **robot},
             "executor": {"planner": start.planner, "dry_run": start.dry_run, **robot},
         }
-        common = {"use_sim_time": start.use_sim_time, "world_frame": start.world_frame}
+        common: dict[str, Any] = {"use_sim_time": start.use_sim_time}
+        if start.world_frame:
+            common["world_frame"] = start.world_frame
         return common | own.get(self.name, {})
 
 

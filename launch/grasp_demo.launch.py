@@ -11,7 +11,6 @@ from launch_ros.actions import Node
 from grasp_pose_net.models import config_file, hand_names, robot_urdf
 from grasp_pose_net.process import settle
 from grasp_pose_net.system import NODES, NodeSpec, Start
-from grasp_pose_net.world import WORLD
 
 PACKAGE = "grasp_pose_net"
 YES_NO = ["true", "false"]
@@ -51,8 +50,8 @@ ARGUMENTS = (
     ),
     DeclareLaunchArgument(
         "world_frame",
-        default_value=WORLD,
-        description="TF frame with z up that all nodes give scenes in; the simulation has only the default.",
+        default_value="",
+        description="TF frame with z up that all nodes give scenes in; as their parameters say, world, when empty.",
     ),
     DeclareLaunchArgument(
         "cameras",

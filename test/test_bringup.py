@@ -214,7 +214,9 @@ def test_every_node_has_a_module_and_parameter_files_of_its_name(node: NodeSpec,
 def test_all_nodes_get_the_same_world_frame_and_the_simulation_has_only_its_own() -> None:
     start = Start(sim=False, world_frame="cell")
     assert {node.overrides(start)["world_frame"] for node in NODES if node.starts(start)} == {"cell"}
-    with pytest.raises(ConfigError, match="'cell' was asked for, and the simulation's .* 'world'.*sim:=false"):
+    with pytest.raises(
+        ConfigError, match=r"'cell' was asked for, and the simulation's .* 'world'.*sim:=false"
+    ):
         Start(sim=True, world_frame="cell")
 
 
