@@ -15,6 +15,10 @@ class WorldError(GraspPoseNetError, ValueError):
     """A pose, shape, scene, grasp, trajectory or joint state is none: not finite, not rigid and so on."""
 
 
+class MessageError(GraspPoseNetError, ValueError):
+    """A message asks for what is not supported, or does not hold together."""
+
+
 class MeshError(GraspPoseNetError):
     """A mesh cannot be used as a graspable object."""
 

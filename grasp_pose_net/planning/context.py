@@ -37,6 +37,7 @@ HAND_M = 0.4
 KEPT_FIELDS = 8
 UP = np.array([0.0, 0.0, 1.0])
 LEVEL = 0.7071  # what leans less than 45° carries, what leans more is a wall
+LINE = 1e-6  # points that are no farther off a line than this, relative to its length, are one
 WALL_M = 2.0  # a wall without end is, for a hand, a box of this side
 
 
@@ -179,13 +180,25 @@ def top_beneath(
 
 
 def upright_box(points: Array) -> tuple[Array, Array]:
-    """Pose (4, 4) and size (3,) [m] of the smallest box with a vertical axis around points (N, 3)."""
-    T_box_flat, (width, depth) = trimesh.bounds.oriented_bounds_2D(points[:, :2])
-    T_flat_box = np.linalg.inv(T_box_flat)
+    """Pose (4, 4) and size (3,) [m] of the smallest box with a vertical axis around points (N, 3).
+
+    Sides may be zero: a wall that is drawn as one sheet is seen as a line from above.
+    """
     low, high = points[:, 2].min(), points[:, 2].max()
-    T_world_box = make_transform((*T_flat_box[:2, 2], (low + high) / 2))
-    T_world_box[:2, :2] = T_flat_box[:2, :2]
-    return T_world_box, np.array([width, depth, high - low])
+    middle = points[:, :2].mean(0)
+    across = np.linalg.svd(points[:, :2] - middle, full_matrices=False)[2]  # rows: along, and across
+    along = (points[:, :2] - middle) @ across.T
+    length, width = np.ptp(along, axis=0)
+    if width <= LINE * length + 1e-9:  # a hull needs an area
+        R_flat_box, size = across.T * (1.0, np.linalg.det(across)), np.ptp(along, axis=0)
+        place = middle + across.T @ (along.min(0) + size / 2)
+    else:
+        T_box_flat, size = trimesh.bounds.oriented_bounds_2D(points[:, :2])
+        T_flat_box = np.linalg.inv(T_box_flat)
+        R_flat_box, place = T_flat_box[:2, :2], T_flat_box[:2, 2]
+    T_world_box = make_transform((*place, (low + high) / 2))
+    T_world_box[:2, :2] = R_flat_box
+    return T_world_box, np.array([*size, high - low])
 
 
 def _box_around(shape: Shape, T_object_shape: Array, T_object_world: Array) -> Part:

@@ -28,6 +28,8 @@ from grasp_pose_net.world import (
     make_transform,
 )
 
+FLAT = 1e-6  # how far vertices are off one plane, relative to how far they are apart
+
 # two shapes, and the distance under which they collide [m]; negative: allowed depth
 Pair = tuple[int, int, float]
 
@@ -105,7 +107,7 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
 
     The links of the hand are not tested against each other, since that does not change while the arm moves;
     see :func:`hand_checker`. A mesh is its surface to the hand, which may reach into a bowl, and its convex
-    hull to the arm and to what the robot holds. Voxels are their surface to all.
+    hull to the arm and to what the robot holds. Voxels and flat meshes are their surface to all.
 
     Args:
         robot: the robot.
@@ -117,10 +119,15 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
     pairs = [(a, b, 0.0) for a, b in robot.pairs if not (_in_hand(robot, a) and _in_hand(robot, b))]
     carried: dict[int, tuple[Array, Array]] = {}
     surfaces: set[int] = set()
+    held = scene.attached.id if scene.attached else None
+    moving = list(enumerate(owners))  # shapes of the robot and of what it holds; all else is at rest
     for entry in scene.objects:
         joint, T_joint_link, T_link_object = _carrier(robot, scene, entry)
-        there = list(owners)  # the parts of one object do not collide with each other
-        margins = {owner: _margin(robot, scene, owner, entry.id, clearance_m) for owner in set(there)}
+        # the parts of one object do not collide with each other
+        there = list(enumerate(owners)) if entry.id == held else list(moving)
+        margins = {
+            owner: _margin(robot, scene, owner, entry.id, clearance_m) for owner in {one for _, one in there}
+        }
         for part in entry.parts:
             for kind, shape in _geometry(part.shape):
                 place = pin.SE3(T_joint_link @ T_link_object @ part.T_object_shape)
@@ -131,11 +138,13 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
                     carried[new] = (T_joint_link, part.T_object_shape)
                 pairs += [
                     (other, new, margins[owner])
-                    for other, owner in enumerate(there)
+                    for other, owner in there
                     if other not in surfaces and _fits(kind, owner in robot.hand_links, margins[owner])
                 ]
                 if kind in (SURFACE, SHELL):
                     surfaces.add(new)
+                if entry.id == held:
+                    moving.append((new, entry.id))
                 owners.append(entry.id)
     return CollisionChecker(robot, geometry, owners, pairs, carried)
 
@@ -212,6 +221,8 @@ def _(shape: HalfSpace) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
 
 @_geometry.register
 def _(shape: Mesh) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
+    if _is_flat(shape.mesh):  # a wall or shield that is drawn as one sheet has no hull
+        return ((SHELL, _surface(shape.mesh)),)
     return ((SURFACE, _surface(shape.mesh)), (HULL, _hull(shape.mesh)))
 
 
@@ -230,6 +241,12 @@ def forget_meshes() -> None:
     """Make the geometry of meshes anew the next time, as for one that nobody has seen: for measurements."""
     _surface.cache_clear()
     _hull.cache_clear()
+
+
+def _is_flat(mesh: trimesh.Trimesh) -> bool:
+    """Whether all vertices lie in one plane."""
+    _, spread, _ = np.linalg.svd(mesh.vertices - mesh.vertices.mean(0), full_matrices=False)
+    return bool(spread[-1] < FLAT * spread[0])
 
 
 # The checkers of a pick-up meet the same meshes, and shapes do not change.

@@ -11,6 +11,7 @@ from grasp_pose_net.exceptions import MeshError
 
 LARGEST_M = 1.0  # a hand cannot hold more
 MILLIMETRES_M = 10.0  # a graspable object whose numbers are millimetres is as long as this, or longer
+FLAT = 1e-7  # volume, relative to a cube of its longest side: of a sheet as thin as a hair
 SMALLEST_M = 0.01  # a fingertip is 2 cm wide; a mesh that was scaled twice is far below
 
 
@@ -67,11 +68,22 @@ def check_mesh(mesh: trimesh.Trimesh, name: str) -> None:
         )
     if not mesh.is_winding_consistent:
         raise MeshError(f"{name}: the faces of the mesh do not agree on which side is outside; turn them")
+    if abs(mesh.volume) <= FLAT * size**3:
+        raise MeshError(f"{name}: the mesh has no volume ({mesh.volume:.3g} m³): it is flat")
     # Not mended here: a mesh is inside out mostly because it was mirrored, and then it is of another object.
     if mesh.volume <= 0.0:
         raise MeshError(
             f"{name}: the mesh is inside out (volume {mesh.volume:.3g} m³); flip its faces if it is not mirrored"
         )
+
+
+def welded(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """The same surface [m] with vertices of equal place made one: a triangle soup has three of its own each."""
+    if mesh.is_watertight:
+        return mesh
+    joined = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    joined.merge_vertices(merge_tex=True, merge_norm=True)
+    return joined
 
 
 def centred(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, np.ndarray]:

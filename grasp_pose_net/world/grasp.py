@@ -13,6 +13,7 @@ from grasp_pose_net.world.checks import finite, named
 from grasp_pose_net.world.transforms import Array, rigid_transform
 
 UNIT_TOLERANCE = 1e-3
+LONGEST_WAY_M = 5.0  # straight in or out: no arm has more, and a line is checked in small steps
 POSTURES = ("pre_grasp", "grasp", "squeeze", "efforts")
 
 
@@ -67,7 +68,8 @@ class Grasp:
                 object.__setattr__(self, name, finite(values, f"{where}: {name}", (count,)))
         for name in ("approach", "retreat"):
             direction = finite(getattr(self, name), f"{where}: {name}", (3,))
-            wanted, least = finite(getattr(self, f"{name}_m"), f"{where}: {name}_m", (2,)).tolist()
+            lengths = finite(getattr(self, f"{name}_m"), f"{where}: {name}_m", (2,), LONGEST_WAY_M)
+            wanted, least = lengths.tolist()
             if not 0.0 <= least <= wanted + 1e-6:
                 raise WorldError(
                     f"{where}: least length {least} of {name} must be from 0 to the wanted one {wanted}"

@@ -16,7 +16,7 @@ import numpy as np
 import trimesh
 
 from grasp_pose_net.exceptions import WorldError
-from grasp_pose_net.world.checks import finite, positive
+from grasp_pose_net.world.checks import FARTHEST_M, SHORTEST_M, finite, positive
 from grasp_pose_net.world.transforms import Array
 
 CUBE = np.array(list(product((-1.0, 1.0), repeat=3)))
@@ -70,7 +70,8 @@ class HalfSpace(Shape):
         normal = finite(self.normal, "normal of a half-space", (3,))
         length = positive(float(np.linalg.norm(normal)), "length of the normal of a half-space")
         object.__setattr__(self, "normal", finite(normal / length, "normal", (3,)))
-        object.__setattr__(self, "offset", float(finite(self.offset, "offset of a half-space", ())) / length)
+        offset = float(finite(self.offset, "offset of a half-space", ())) / length
+        object.__setattr__(self, "offset", float(finite(offset, "offset of a half-space", (), FARTHEST_M)))
 
     @property
     def corners(self) -> Array:
@@ -95,9 +96,10 @@ class Box(Shape):
 
     def __post_init__(self) -> None:
         """Check."""
-        size = finite(self.size, "size of a box", (3,))
-        if not (size > 0.0).all():
-            raise WorldError(f"size of a box: expected three sides above 0, got {size.tolist()}")
+        size = finite(self.size, "size of a box", (3,), FARTHEST_M)
+        if size.min() < SHORTEST_M:
+            least = "above 0" if size.min() <= 0.0 else f"of at least {SHORTEST_M:g}"
+            raise WorldError(f"size of a box: expected three sides {least}, got {size.tolist()}")
         object.__setattr__(self, "size", size)
 
     @property
@@ -183,7 +185,9 @@ class Mesh(Shape):
             raise WorldError(f"mesh with {len(vertices)} vertices has no triangles")
         if faces.min() < 0 or faces.max() >= len(vertices):
             raise WorldError(f"mesh has a vertex index beyond its {len(vertices)} vertices")
-        finite(vertices, "vertices of a mesh", (None, 3))
+        finite(vertices, "vertices of a mesh", (None, 3), FARTHEST_M)
+        if self.mesh.area < SHORTEST_M**2:
+            raise WorldError(f"mesh of {len(faces)} triangles has no area: all of them are points or lines")
 
     @property
     def corners(self) -> Array:
@@ -205,9 +209,9 @@ class Voxels(Shape):
 
     def __post_init__(self) -> None:
         """Check."""
-        centres = finite(self.centres, "centres of voxels", (None, 3))
-        sizes = finite(self.sizes, "sizes of voxels", (len(centres),))
-        if not len(centres) or not (sizes > 0.0).all():
+        centres = finite(self.centres, "centres of voxels", (None, 3), FARTHEST_M)
+        sizes = finite(self.sizes, "sizes of voxels", (len(centres),), FARTHEST_M)
+        if not len(centres) or sizes.min() < SHORTEST_M:
             raise WorldError(f"voxels: expected at least one cell, all of them above 0 m, got {len(centres)}")
         object.__setattr__(self, "centres", centres)
         object.__setattr__(self, "sizes", sizes)

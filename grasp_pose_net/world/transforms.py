@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from trimesh import transformations
 
 from grasp_pose_net.exceptions import WorldError
-from grasp_pose_net.world.checks import finite
+from grasp_pose_net.world.checks import FARTHEST_M, finite
 
 Array = NDArray[np.float64]
 
@@ -36,21 +36,26 @@ def rigid_transform(T_a_b: ArrayLike, name: str = "transform") -> Array:
     """A read-only copy (4, 4) of a transform that is finite and moves bodies without turning them inside out.
 
     Raises:
-        WorldError: it is not (4, 4), not finite, or its upper left is no rotation; the text calls it ``name``.
+        WorldError: it is not (4, 4), not finite, farther than a laboratory is large, or no rotation and translation; the
+            text calls it ``name``.
     """
     T_a_b = finite(T_a_b, name, (4, 4))
-    rotation = T_a_b[:3, :3]
-    off = float(np.abs(rotation.T @ rotation - np.eye(3)).max())
-    if off > RIGID_TOLERANCE:
-        raise WorldError(
-            f"{name} is no rigid transform: its rotation scales or shears (RᵀR is off by {off:.2g})"
-        )
-    if np.linalg.det(rotation) < 0.0:
-        raise WorldError(f"{name} is no rigid transform: it mirrors")
-    if not np.array_equal(T_a_b[3], (0.0, 0.0, 0.0, 1.0)):
-        raise WorldError(
-            f"{name} is no rigid transform: its last row is {T_a_b[3].tolist()}; is it transposed?"
-        )
+    rotation, last = T_a_b[:3, :3], T_a_b[3]
+    lengths = np.linalg.norm(rotation, axis=0)
+    problem = ""
+    if not np.array_equal(last, (0.0, 0.0, 0.0, 1.0)):
+        problem = f"its last row is {last.tolist()}"
+        if not T_a_b[:3, 3].any():
+            problem += "; is it transposed?"
+    elif np.abs(lengths - 1.0).max() > RIGID_TOLERANCE:
+        problem = f"it scales or shears: its columns are {', '.join(f'{n:.4g}' for n in lengths)} long"
+    elif (off := np.abs(rotation.T @ rotation - np.eye(3)).max()) > RIGID_TOLERANCE:
+        problem = f"it shears: its columns are not at right angles (RᵀR is off by {off:.2g})"
+    elif np.linalg.det(rotation) < 0.0:
+        problem = "it mirrors: its determinant is -1"
+    if problem:
+        raise WorldError(f"{name} is no rotation and translation: {problem}")
+    finite(T_a_b[:3, 3], f"{name}: position", (3,), FARTHEST_M)
     return T_a_b
 
 

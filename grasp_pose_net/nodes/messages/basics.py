@@ -1,6 +1,7 @@
 """Converters between messages and the library's types, as pure functions; the only place with (x, y, z, w).
 
-Those of clouds and depth images are in ``cloud_messages``.
+What a message says that cannot be, or that is not supported, is refused by a `GraspPoseNetError` of one sentence; nothing
+else is raised, and the work is bounded, whatever the message holds.
 """
 
 from __future__ import annotations
@@ -15,12 +16,19 @@ from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Transform, T
 from shape_msgs.msg import Mesh, MeshTriangle
 from std_msgs.msg import Header
 
+from grasp_pose_net.exceptions import MessageError
 from grasp_pose_net.world import Array, make_transform, split_transform
+
+MOST_TRIANGLES = 200_000  # of a mesh: a scan has fewer, and reading a million takes seconds and a gigabyte
 
 
 def stamp_seconds(stamp: TimeMessage) -> float:
-    """Seconds of a message's stamp."""
-    return stamp.sec + stamp.nanosec * 1e-9
+    """Seconds of a message's stamp.
+
+    Raises:
+        MessageError: it is no time.
+    """
+    return time_to_ns(stamp) * 1e-9
 
 
 def duration_message(seconds: float) -> DurationMessage:
@@ -89,7 +97,15 @@ def mesh_from_message(message: Mesh) -> trimesh.Trimesh:
     """Mesh in metres, vertices as in the message.
 
     What is wrong with it is found by `world.Mesh`.
+
+    Raises:
+        MessageError: it is too large to be looked at.
     """
+    for count, what in ((len(message.triangles), "triangles"), (len(message.vertices), "vertices")):
+        if count > 3 * MOST_TRIANGLES or (count > MOST_TRIANGLES and what == "triangles"):
+            raise MessageError(
+                f"mesh has {count} {what}, at most {MOST_TRIANGLES} triangles are taken; send a simpler one"
+            )
     vertices = np.array([(p.x, p.y, p.z) for p in message.vertices], float).reshape(-1, 3)
     faces = np.array([t.vertex_indices for t in message.triangles], np.int64).reshape(-1, 3)
     return trimesh.Trimesh(vertices, faces, process=False)
@@ -112,5 +128,11 @@ def time_from_ns(nanoseconds: int) -> TimeMessage:
 
 
 def time_to_ns(stamp: TimeMessage) -> int:
-    """Nanoseconds of a message's stamp."""
+    """Nanoseconds of a message's stamp.
+
+    Raises:
+        MessageError: it is below zero, or its nanoseconds are a second or more.
+    """
+    if stamp.sec < 0 or stamp.nanosec >= 10**9:
+        raise MessageError(f"stamp of {stamp.sec} s and {stamp.nanosec} ns is no time; is the clock set?")
     return stamp.sec * 10**9 + stamp.nanosec

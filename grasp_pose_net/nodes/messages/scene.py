@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import singledispatch
 
 import numpy as np
+from geometry_msgs.msg import Pose
 from moveit_msgs.msg import CollisionObject, PlanningSceneWorld
 from shape_msgs.msg import Plane, SolidPrimitive
 from std_msgs.msg import Header
 
-from grasp_pose_net.exceptions import MeshError, WorldError
+from grasp_pose_net.exceptions import MeshError, MessageError, WorldError
 from grasp_pose_net.nodes.messages.basics import (
+    MOST_TRIANGLES,
     mesh_from_message,
     mesh_message,
     pose_message,
@@ -20,7 +22,7 @@ from grasp_pose_net.nodes.messages.basics import (
     time_to_ns,
     transform_from_pose,
 )
-from grasp_pose_net.shapes import centred, check_mesh
+from grasp_pose_net.shapes import centred, check_mesh, welded
 from grasp_pose_net.world import (
     Array,
     Box,
@@ -47,8 +49,11 @@ PRIMITIVES: dict[int, tuple[int, Callable[..., Shape]]] = {
     SolidPrimitive.CONE: (2, lambda height, radius: Cone(radius, height)),
 }
 SMALLEST_M = 1e-3  # side of a box that is shrunk to nothing
+# what a scene may have: with 1000, preparing its checks takes two seconds, with 5000 a minute
+MOST_SHAPES = 1000
 SEVERAL = "several"  # key of ObjectType, beside those of the roles
 KEYS = {Role.TARGET: "object", Role.OBSTACLE: "obstacle", Role.SUPPORT: "support"}
+OPERATIONS = {b"\x01": "REMOVE", b"\x02": "APPEND", b"\x03": "MOVE"}
 ROLES = {key: role for role, key in KEYS.items()}
 
 
@@ -56,35 +61,56 @@ def scene_from_message(message: PlanningSceneWorld, frame: str) -> Scene:
     """Scene of everything that a topic says is there.
 
     Raises:
-        ValueError: an octomap, another operation than ADD, another frame, two objects of one id, or a shape or pose that
-            is none; the text names the object.
+        MessageError: an octomap, another operation than ADD, another frame, or more than can be checked in time.
+        WorldError: two objects of one id, or a shape or pose that is none; the text names the object.
     """
     if len(message.octomap.octomap.data):
-        raise ValueError("octomaps are not supported; publish what is occupied as collision_objects")
-    return Scene(tuple(object_from_message(one, frame) for one in message.collision_objects), frame)
+        raise MessageError("octomaps are not supported; publish what is occupied as collision_objects")
+    return Scene(objects_from_messages(message.collision_objects, frame), frame)
 
 
-def object_from_message(message: CollisionObject, frame: str) -> SceneObject:
-    """Object of a message given in a frame.
-
-    One closed mesh alone is something to grasp, unless ``type.key`` says otherwise; its origin is moved to its centre of
-    mass. One that cannot be grasped is an obstacle, and its ``reason`` says why.
+def objects_from_messages(messages: Sequence[CollisionObject], frame: str) -> tuple[SceneObject, ...]:
+    """Objects of messages given in a frame.
 
     Raises:
-        ValueError: another frame or operation, a shape that is none or not known, or a broken pose; the text names it.
+        MessageError: there are too many shapes, or as :func:`object_from_message`.
+        WorldError: as :func:`object_from_message`.
+    """
+    shapes = sum(len(one.primitives) + len(one.meshes) + len(one.planes) for one in messages)
+    if shapes > MOST_SHAPES:
+        raise MessageError(
+            f"the objects have {shapes} shapes, at most {MOST_SHAPES} are checked in time; send fewer, larger ones"
+        )
+    triangles = sum(len(mesh.triangles) for one in messages for mesh in one.meshes)
+    if triangles > MOST_TRIANGLES:
+        raise MessageError(
+            f"the meshes of all objects have {triangles} triangles, at most {MOST_TRIANGLES} are taken; send simpler ones"
+        )
+    return tuple(object_from_message(one, frame) for one in messages)
+
+
+def object_from_message(message: CollisionObject, frame: str, unnamed: str = "") -> SceneObject:
+    """Object of a message given in a frame; ``unnamed`` is its id where it has none.
+
+    One closed mesh alone is something to grasp, unless ``type.key`` says otherwise; its origin is moved to its centre of
+    mass. One that cannot be grasped is an obstacle, and its ``reason`` says why. Shapes without any pose are at the object's,
+    as MoveIt has it.
+
+    Raises:
+        MessageError: another frame or operation, a stamp that is none, or shapes that are not supported.
+        WorldError: no name, or a shape or pose that is none. Every text names the object.
     """
     where = f"object {message.id!r}"
     if message.header.frame_id != frame:
-        raise ValueError(
+        raise MessageError(
             f"{where} is given in frame {message.header.frame_id!r}, everything else in {frame!r}; give all in one frame"
         )
     if message.operation != CollisionObject.ADD:
-        raise ValueError(
-            f"{where}: operation {message.operation!r} is not supported; send all objects, each to ADD"
-        )
+        operation = OPERATIONS.get(message.operation, message.operation)
+        raise MessageError(f"{where}: operation {operation} is not supported; send all objects, each to ADD")
     try:
         entry = SceneObject(
-            message.id or "target",
+            message.id or unnamed,
             transform_from_pose(message.pose),
             tuple(_parts(message)),
             ROLES.get(message.type.key, Role.OBSTACLE),
@@ -92,26 +118,25 @@ def object_from_message(message: CollisionObject, frame: str) -> SceneObject:
             message.type.db,
             message.type.key == SEVERAL,
         )
-    except WorldError as error:
+    except (MessageError, WorldError) as error:
         text = str(error)
-        raise ValueError(text if where in text else f"{where}: {text}") from error
-    alone = len(entry.parts) == 1 and isinstance(entry.parts[0].shape, Mesh)
-    return (
-        _graspable(entry)
-        if alone and message.type.key not in (KEYS[Role.OBSTACLE], KEYS[Role.SUPPORT])
-        else entry
-    )
+        raise type(error)(text if where in text else f"{where}: {text}") from error
+    return entry if message.type.key in (KEYS[Role.OBSTACLE], KEYS[Role.SUPPORT]) else _graspable(entry)
 
 
 def _graspable(entry: SceneObject) -> SceneObject:
-    """An object that is one mesh, its frame moved to the centre of mass; an obstacle where it has none."""
-    ((shape, T_world_mesh),) = entry.placed()
-    assert isinstance(shape, Mesh)
+    """An object that is one closed mesh, its frame moved to the centre of mass; an obstacle where it is none."""
+    (shape, T_world_mesh), *others = entry.placed()
+    if others or not isinstance(shape, Mesh):
+        asked = entry.role is Role.TARGET  # what nobody says is for grasping needs no reason
+        reason = f"object {entry.id!r}: expected one mesh, got {len(entry.parts)} shapes" if asked else ""
+        return replace(entry, role=Role.OBSTACLE, reason=reason or entry.reason)
+    closed = welded(shape.mesh)
     try:
-        check_mesh(shape.mesh, f"object {entry.id!r}")
+        check_mesh(closed, f"object {entry.id!r}")
     except MeshError as error:
         return replace(entry, role=Role.OBSTACLE, reason=str(error))
-    mesh, centre = centred(shape.mesh)
+    mesh, centre = centred(closed)
     T_world_object = T_world_mesh.copy()
     T_world_object[:3, 3] = transform_points(T_world_mesh, centre)
     return replace(entry, T_world_object=T_world_object, parts=(Part(Mesh(mesh)),), role=Role.TARGET)
@@ -119,29 +144,28 @@ def _graspable(entry: SceneObject) -> SceneObject:
 
 def _parts(message: CollisionObject) -> Iterator[Part]:
     """Shapes of a message, in its object's frame."""
-    shapes: list[tuple[str, Iterable[Shape], list]] = [
-        ("primitive", (_primitive(one) for one in message.primitives), message.primitive_poses),
-        ("mesh", (Mesh(mesh_from_message(one)) for one in message.meshes), message.mesh_poses),
-        ("plane", (HalfSpace(one.coef[:3], -one.coef[3]) for one in message.planes), message.plane_poses),
+    shapes: list[tuple[str, Callable[..., Shape], list, list]] = [
+        ("primitive", _primitive, message.primitives, message.primitive_poses),
+        ("mesh", lambda one: Mesh(mesh_from_message(one)), message.meshes, message.mesh_poses),
+        ("plane", lambda one: HalfSpace(one.coef[:3], -one.coef[3]), message.planes, message.plane_poses),
     ]
-    counts = (len(message.primitives), len(message.meshes), len(message.planes))
-    for (kind, made, poses), count in zip(shapes, counts, strict=True):
-        if len(poses) != count:
-            raise WorldError(
-                f"it has {count} {kind} shapes and {len(poses)} poses of them; give each its pose"
+    for kind, made, messages, poses in shapes:
+        if poses and len(poses) != len(messages):
+            raise MessageError(
+                f"{len(messages)} {kind} shapes and {len(poses)} {kind}_poses; give each its pose, or none any"
             )
-        for shape, pose in zip(made, poses, strict=True):
-            yield Part(shape, transform_from_pose(pose))
+        for one, pose in zip(messages, poses or [Pose()] * len(messages), strict=True):
+            yield Part(made(one), transform_from_pose(pose))
 
 
 def _primitive(message: SolidPrimitive) -> Shape:
     if message.type not in PRIMITIVES:
-        raise WorldError(
+        raise MessageError(
             f"primitive of type {message.type} is not supported; box, sphere, cylinder and cone are"
         )
     count, make = PRIMITIVES[message.type]
     if len(message.dimensions) != count:
-        raise WorldError(
+        raise MessageError(
             f"primitive of type {message.type} has dimensions {list(message.dimensions)}; expected {count} numbers"
         )
     return make(*message.dimensions)
