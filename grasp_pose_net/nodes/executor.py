@@ -18,7 +18,6 @@ from moveit_msgs.msg import (
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from grasp_pose_net.exceptions import PlanningError
@@ -42,6 +41,7 @@ from grasp_pose_net.nodes.messages.pickup import supports_of_goal
 from grasp_pose_net.nodes.support.controller_client import ControllerClient
 from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
 from grasp_pose_net.nodes.support.executor_parameters import ExecutorParameters
+from grasp_pose_net.nodes.support.guarded_node import GuardedNode
 from grasp_pose_net.nodes.support.moveit_start import start_moveit, uses_moveit
 from grasp_pose_net.nodes.support.object_scene import ObjectScene
 from grasp_pose_net.nodes.support.parameters import declare
@@ -53,7 +53,7 @@ from grasp_pose_net.world import Grasp, Scene
 IDLE = "idle"
 
 
-class ExecutorNode(Node):
+class ExecutorNode(GuardedNode):
     """Moves the robot, for one request at a time."""
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class ExecutorNode(Node):
         answer = PickupAction.Result()
         try:
             scene = self._scene.scene
-            supports = supports_of_goal(handle.request, scene, self._robot.arm_group)
+            supports = supports_of_goal(handle.request, scene, self._robot)
             grasps = [
                 grasp_from_message(message, scene, self._robot.tip, self._robot.hand.names)
                 for message in handle.request.possible_grasps

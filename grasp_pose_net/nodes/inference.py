@@ -9,17 +9,17 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from moveit_msgs.msg import MoveItErrorCodes
 from moveit_msgs.srv import GraspPlanning
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.node import Node
 from visualization_msgs.msg import MarkerArray
 
 from grasp_pose_net.config import setting
-from grasp_pose_net.exceptions import ConfigError, GraspPoseNetError
+from grasp_pose_net.exceptions import ConfigError, GraspPoseNetError, MessageError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.nodes.messages.basics import time_from_ns
 from grasp_pose_net.nodes.messages.grasp_markers import grasp_markers
 from grasp_pose_net.nodes.messages.grasps import grasp_message
 from grasp_pose_net.nodes.messages.motion import ERROR_CODES
 from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
+from grasp_pose_net.nodes.support.guarded_node import GuardedNode
 from grasp_pose_net.nodes.support.object_scene import ObjectScene
 from grasp_pose_net.nodes.support.parameters import declare
 from grasp_pose_net.nodes.support.qos import LATCHED
@@ -41,7 +41,7 @@ class InferenceParameters(HandParameters, RobotParameters, SceneParameters):
     motion: MotionConfig = field(default_factory=MotionConfig)
 
 
-class InferenceNode(Node):
+class InferenceNode(GuardedNode):
     """Answers ``/plan_grasp``."""
 
     def __init__(self) -> None:
@@ -93,9 +93,11 @@ class InferenceNode(Node):
             stamp = time_from_ns(target.stamp_ns)
             response.grasps = [grasp_message(grasp, scene.frame, stamp) for grasp in plan.grasps]
             code, text = MoveItErrorCodes.SUCCESS, f"{target.id}: {plan.account.text()}"
-            if self.executor is not None:  # once the answer is on its way: nobody plans with a picture
-                self.executor.create_task(self._show, plan, target, scene.frame, text)
-        except (GraspPoseNetError, ValueError) as error:
+            if not request.target.id:
+                text += left_out(scene)
+            # once the answer is on its way: nobody plans with a picture
+            self.later(self._show, plan, target, scene.frame, text)
+        except GraspPoseNetError as error:
             code, text = error_code(error), str(error)
             self.get_logger().warning(text)
         response.error_code = MoveItErrorCodes(val=code, message=text, source=self.get_name())
@@ -112,10 +114,12 @@ class InferenceNode(Node):
 
         Raises:
             NoGraspFound: no target has a grasp; the text is the first one's, /diagnostics has the last one's.
+            GraspPoseNetError: what is asked is not supported, or broken.
         """
+        self._check(request)
         scene, targets = self._scene.around(request.target, request.movable_obstacles)
         if self._arm and scene.frame != self._config.world_frame:
-            raise ValueError(
+            raise MessageError(
                 f"target {targets[0].id!r} is given in frame {scene.frame!r}; the arm's reach is known in "
                 f"{self._config.world_frame!r}: give it there, or set parameter robot to nothing"
             )
@@ -123,6 +127,17 @@ class InferenceNode(Node):
         if not plan.grasps:
             raise NoGraspFound(plan)
         return scene, target, plan
+
+    def _check(self, request: GraspPlanning.Request) -> None:
+        """Refuse what would not be done.
+
+        Raises:
+            MessageError: naming the field.
+        """
+        if self._arm and request.group_name not in ("", self._arm.group):
+            raise MessageError(f"group_name is {request.group_name!r}; valid: {self._arm.group!r}")
+        if request.candidate_grasps:
+            raise MessageError("candidate_grasps are for /refine_grasp; leave them empty")
 
     def _plans(
         self, request: GraspPlanning.Request, scene: Scene, targets: list[SceneObject]
@@ -143,6 +158,12 @@ class InferenceNode(Node):
         times = {f"{stage} [s]": f"{seconds:.3f}" for stage, seconds in account.seconds.items()}
         self._health = Health(f"{target.id}: {account.text()}", level, counts | rejected | times)
         self._said.publish(target=target.id, account=account.data())
+
+
+def left_out(scene: Scene) -> str:
+    """What of a scene somebody may have wanted to grasp and cannot, as the end of an answer."""
+    named = [f"{entry.id} ({entry.reason})" for entry in scene.obstacles if entry.reason]
+    return f"; not to be grasped: {', '.join(named[:3])}" if named else ""
 
 
 def error_code(error: Exception) -> int:

@@ -10,7 +10,6 @@ from builtin_interfaces.msg import Time as TimeMessage
 from diagnostic_msgs.msg import DiagnosticStatus
 from moveit_msgs.msg import PlanningSceneWorld
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
@@ -22,6 +21,7 @@ from grasp_pose_net.nodes.messages.scene import object_message
 from grasp_pose_net.nodes.messages.scene_markers import scene_cloud, scene_markers
 from grasp_pose_net.nodes.support.camera_views import CameraViews, PerceptionParameters
 from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
+from grasp_pose_net.nodes.support.guarded_node import GuardedNode
 from grasp_pose_net.nodes.support.parameters import declare
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.nodes.support.report import Report
@@ -30,7 +30,7 @@ from grasp_pose_net.perception import Capture, Identities, occupied_cells, perce
 from grasp_pose_net.world import Scene, transform_points
 
 
-class PerceptionNode(Node):
+class PerceptionNode(GuardedNode):
     """Answers ``~/capture`` and publishes what it sees."""
 
     def __init__(self) -> None:
@@ -65,11 +65,13 @@ class PerceptionNode(Node):
             response.message = f"{capture.summary()}; perception {1e3 * seconds:.0f} ms"
             self.get_logger().info(response.message)
             self._publish_pictures(capture, stamp.to_msg())
-        except (GraspPoseNetError, ValueError, RuntimeError) as error:  # open3d raises RuntimeError
-            response.success, response.message = False, str(error)
-            self.get_logger().warning(f"capture failed: {error}")
+        except Exception as error:
             # nobody shall plan on what was seen earlier
             self._objects.publish(PlanningSceneWorld())
+            if not isinstance(error, (GraspPoseNetError, RuntimeError)):  # open3d raises RuntimeError
+                raise
+            response.success, response.message = False, str(error)
+            self.get_logger().warning(f"capture failed: {error}")
         level = DiagnosticStatus.OK if response.success else DiagnosticStatus.WARN
         self._health = Health(response.message, level)
         return response

@@ -10,15 +10,15 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from moveit_msgs.msg import CollisionObject, Grasp, MoveItErrorCodes
 from moveit_msgs.srv import GraspPlanning
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.node import Node
 
 from grasp_pose_net.config import setting
-from grasp_pose_net.exceptions import GraspPoseNetError, PlanningError
+from grasp_pose_net.exceptions import GraspPoseNetError, MessageError, PlanningError
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference import SAMPLED
 from grasp_pose_net.nodes.messages.basics import time_from_ns, time_to_ns
 from grasp_pose_net.nodes.messages.grasps import candidate_messages, pose_vectors
 from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
+from grasp_pose_net.nodes.support.guarded_node import GuardedNode
 from grasp_pose_net.nodes.support.object_scene import ObjectScene
 from grasp_pose_net.nodes.support.parameters import declare
 from grasp_pose_net.nodes.support.runtime import run
@@ -53,7 +53,7 @@ class RefinementParameters(HandParameters, SceneParameters):
     descent: ObjectiveConfig = field(default_factory=ObjectiveConfig)
 
 
-class RefinementNode(Node):
+class RefinementNode(GuardedNode):
     """Answers ``/refine_grasp`` with the stages of refinement and judgement of a plan."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class RefinementNode(Node):
             code, message = MoveItErrorCodes.SUCCESS, to_json(text, batch)
             if not response.grasps:
                 code = MoveItErrorCodes.PLANNING_FAILED
-        except (GraspPoseNetError, ValueError) as error:
+        except GraspPoseNetError as error:
             code, text = MoveItErrorCodes.FAILURE, str(error)
             message = text
         text += f" ({1e3 * (time.perf_counter() - started):.0f} ms)"
@@ -99,12 +99,12 @@ class RefinementNode(Node):
         self._wait_for(request.target)
         scene, (target, *others) = self._scene.around(request.target, request.movable_obstacles)
         if others:
-            raise ValueError("target has no id and no mesh; name the object that the grasps are for")
+            raise MessageError("target has no id and no mesh; name the object that the grasps are for")
         if not request.candidate_grasps:
-            raise ValueError("candidate_grasps is empty; send the grasps to refine")
+            raise MessageError("candidate_grasps is empty; send the grasps to refine")
         for grasp in request.candidate_grasps:
             if grasp.grasp_pose.header.frame_id not in ("", scene.frame):
-                raise ValueError(
+                raise MessageError(
                     f"grasp {grasp.id!r} is given in frame {grasp.grasp_pose.header.frame_id!r}, "
                     f"its target in {scene.frame!r}; give both in one frame"
                 )

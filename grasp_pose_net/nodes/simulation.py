@@ -13,7 +13,6 @@ from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
@@ -21,6 +20,7 @@ from grasp_pose_net.config import setting
 from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
 from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
 from grasp_pose_net.nodes.support.drawing import CLOUDS, FINISH, Drawing, Job
+from grasp_pose_net.nodes.support.guarded_node import GuardedNode
 from grasp_pose_net.nodes.support.parameters import declare
 from grasp_pose_net.nodes.support.runtime import run
 from grasp_pose_net.nodes.support.trajectory_server import TrajectoryServer
@@ -52,7 +52,7 @@ class SimulationNodeConfig(WorldConfig):
     recording: VideoConfig = field(default_factory=VideoConfig)
 
 
-class SimulationNode(Node):
+class SimulationNode(GuardedNode):
     """Arm, hand, cameras and an object on a table."""
 
     def __init__(self) -> None:

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TypeVar
 
 import numpy as np
+import torch
 import trimesh
 
 from grasp_pose_net.exceptions import ConfigError, PlanningError
@@ -32,11 +33,15 @@ from grasp_pose_net.planning.stages import (
     run,
 )
 from grasp_pose_net.robot import GraspMotion, MotionConfig, RobotModel
-from grasp_pose_net.world import Grasp, HalfSpace, Scene, SceneObject
+from grasp_pose_net.shapes import SignedDistanceField
+from grasp_pose_net.world import Grasp, HalfSpace, Scene, SceneObject, inverse_transform, transform_points
 
 # Rotations from which those are chosen that bring the hand from above, where the object stands on something.
 ROTATIONS = 128
 KEPT_SCENES = 4  # whose checks are kept; making them anew takes longer than the checks of a request
+SAME_PLACE_M = (
+    0.005  # how deep the middle of an object may be in another; meshes of what was seen overlap a little
+)
 START = "home"  # state of the SRDF that the arm comes from
 
 T = TypeVar("T")
@@ -165,6 +170,7 @@ class GraspPlanner:
         started = perf_counter()
         field = self.fields[target.mesh]
         field_s = perf_counter() - started
+        self._check_place(scene, target, field)
         near = surroundings(scene, target, supports)
         motion = self._arm.of(scene, target, near.supports) if self._arm else None
         seconds = dict.fromkeys((Propose.name, *STAGES[:-1]), 0.0)
@@ -180,6 +186,27 @@ class GraspPlanner:
             seconds=seconds | {"field": field_s, "scene": perf_counter() - started - field_s},
         )
 
+    def _check_place(self, scene: Scene, target: SceneObject, field: SignedDistanceField) -> None:
+        """Refuse a target whose innermost point lies in another object: one of them is not there.
+
+        Raises:
+            PlanningError: naming both.
+        """
+        for other in scene.targets:
+            gap = other.T_world_object[:3, 3] - target.T_world_object[:3, 3]
+            if other.id == target.id or np.linalg.norm(gap) > max(
+                target.mesh.extents.max(), *other.mesh.extents
+            ):
+                continue
+            T_other_target = inverse_transform(other.T_world_object) @ target.T_world_object
+            inside = transform_points(T_other_target, field.innermost)
+            depth_m = -float(self.fields[other.mesh].distance(torch.as_tensor(inside)[None, None]))
+            if depth_m > SAME_PLACE_M:
+                raise PlanningError(
+                    f"target {target.id!r} lies in object {other.id!r}, {1e3 * depth_m:.0f} mm deep; ask for {other.id!r}, or "
+                    "take it out of the scene"
+                )
+
     def _run(self, context: Context, stages: Sequence[Stage]) -> Batch:
         """Rounds of candidates until there are enough, one of them strong; of more than are wanted the best."""
         batch = Batch.of(np.empty((0, self._hand.size)))
@@ -192,7 +219,12 @@ class GraspPlanner:
 
 
 class ArmChecks:
-    """The arm's collision checks by scene and target; the last few are kept."""
+    """The arm's collision checks by scene and target; the last few are kept.
+
+    Attributes:
+        group: name of the arm's group of joints.
+        start: (J,) configuration that the arm comes from [rad].
+    """
 
     def __init__(self, robot: RobotModel, hand: Hand, motion: MotionConfig) -> None:
         """Prepare for a robot.
@@ -211,7 +243,7 @@ class ArmChecks:
                 "robot carries, or no robot"
             )
         self._robot, self._motion = robot, motion
-        self.start = robot.named_states[START]
+        self.group, self.start = robot.arm_group, robot.named_states[START]
         self._known: OrderedDict[Hashable, GraspMotion] = OrderedDict()
 
     def warm_up(self) -> None:

@@ -48,6 +48,7 @@ class RobotModel:
         upper: (J,) upper limits [rad].
         arm_group: name of the group that carries the end effector.
         arm: the joints of the group that carries the end effector.
+        end_effector: its name.
         hand_group: name of the end effector's group.
         hand: the joints of the end effector.
         tip: the end effector's parent link; grasp poses are poses of this link.
@@ -81,6 +82,7 @@ class RobotModel:
             raise ConfigError(
                 "the SRDF names no <end_effector>; it must give parent_link, parent_group and group"
             )
+        self.end_effector = effector.attrib.get("name", "")
         self.tip = effector.attrib["parent_link"]
         self.arm_group = effector.attrib["parent_group"]
         self.arm = self._group(self.arm_group)

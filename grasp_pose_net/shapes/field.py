@@ -9,6 +9,7 @@ its border, so that a gradient always leads back to the object.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -79,6 +80,12 @@ class SignedDistanceField:
     def resolution(self) -> int:
         """Cells per axis, R."""
         return len(self.values)
+
+    @cached_property
+    def innermost(self) -> np.ndarray:
+        """Point (3,) of the object that is farthest from its surface [m], object frame."""
+        cell = np.unravel_index(int(self.values.argmin()), self.values.shape)
+        return self.origin + self.spacing * np.array(cell)
 
     def distance(self, points: torch.Tensor) -> torch.Tensor:
         """Signed distance to the surface; differentiable.

@@ -40,11 +40,13 @@ class Trajectory:
         """
         if not len(self.times):
             raise WorldError("the trajectory has no points")
+        if len(set(self.joint_names)) != len(self.joint_names):
+            raise WorldError("the trajectory names a joint twice")
         count, joints = len(self.times), len(self.joint_names)
         times = finite(self.times, "the points' times", (None,))
         if times[0] < 0 or (np.diff(times) <= 0).any():
             raise WorldError(
-                f"the points' times must rise strictly, from zero or above, got {np.round(times, 4).tolist()}"
+                f"the points' times must rise strictly, from zero or above, got {np.round(times, 4)[:50].tolist()}"
             )
         object.__setattr__(self, "times", times)
         shapes = {

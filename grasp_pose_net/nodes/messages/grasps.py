@@ -12,6 +12,7 @@ from moveit_msgs.msg import GripperTranslation
 from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from grasp_pose_net.exceptions import MessageError, WorldError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.nodes.messages.basics import (
     duration_message,
@@ -19,10 +20,21 @@ from grasp_pose_net.nodes.messages.basics import (
     transform_from_pose,
     vector_message,
 )
-from grasp_pose_net.world import Array, Grasp, Scene, inverse_transform, moved_poses
+from grasp_pose_net.world import (
+    Array,
+    Grasp,
+    Scene,
+    finite,
+    inverse_transform,
+    moved_poses,
+    rigid_transform,
+)
+from grasp_pose_net.world.checks import FARTHEST_M, LARGEST
 from grasp_pose_net.world.transforms import SHORTEST_QUATERNION
 
 CLOSE_S, SQUEEZE_S = 0.8, 1.2
+MOST_GRASPS = 10_000
+SHORTEST_DIRECTION = 1e-6
 
 
 def grasp_message(grasp: Grasp, frame: str, stamp: TimeMessage) -> GraspMessage:
@@ -77,17 +89,22 @@ def pose_vectors(hand: Hand, messages: Sequence[GraspMessage], T_frame_object: A
     """Pose vectors x (B, D) in the object frame of grasps whose poses are given in the object's header frame.
 
     Raises:
-        ValueError: a grasp has no posture, lacks a joint of the hand, or its pose is broken; the text names the grasp.
+        MessageError: there are too many, or a grasp has no posture or lacks a joint of the hand.
+        WorldError: a pose or posture is broken. Every text names the grasp.
     """
+    if len(messages) > MOST_GRASPS:
+        raise MessageError(
+            f"{len(messages)} grasps were sent, at most {MOST_GRASPS} are taken; send the best"
+        )
     roots, postures = np.empty((len(messages), 7)), np.empty((len(messages), len(hand.joint_names)))
     for root, posture, message in zip(roots, postures, messages, strict=True):
-        where = f"grasp {message.id!r}"
-        posture[:] = _positions(message.grasp_posture, 0, hand.joint_names, f"{where}: grasp_posture")
+        posture[:] = _postures(message, "grasp_posture", 2, hand.joint_names)[0]
         p, q = message.grasp_pose.pose.position, message.grasp_pose.pose.orientation
         root[:] = p.x, p.y, p.z, q.w, q.x, q.y, q.z
         length = np.linalg.norm(root[3:])
-        if not np.isfinite(root).all() or length < SHORTEST_QUATERNION:
-            _pose(message, where)  # says what is wrong
+        # false for what is no number, too
+        if not (SHORTEST_QUATERNION <= length <= LARGEST and np.abs(root[:3]).max() <= FARTHEST_M):
+            rigid_transform(_pose(message), _where(message, "grasp_pose"))  # says what is wrong
         root[3:] /= length
     palms = moved_poses(inverse_transform(T_frame_object), roots, inverse_transform(hand.T_base_root))
     return np.concatenate([palms, hand.independent_joints(postures)], axis=1)
@@ -103,20 +120,29 @@ def grasp_from_message(message: GraspMessage, scene: Scene, tip: str, hand_joint
         hand_joints: all joints of the hand, in the order of the result.
 
     Raises:
-        ValueError: an unknown frame, a missing joint or direction, or a number that is none; the text names the grasp.
+        MessageError: an unknown frame, a missing joint or direction, or a wish that is not supported.
+        WorldError: a number that is none. Every text names the grasp.
     """
+    if message.allowed_touch_objects:
+        raise MessageError(
+            f"{_where(message, 'allowed_touch_objects')} {message.allowed_touch_objects} are not supported; leave them "
+            "empty: the hand may touch the target, and come close to what it stands on"
+        )
+    if not message.max_contact_force <= 0.0:
+        raise MessageError(
+            f"{_where(message, 'max_contact_force')} {message.max_contact_force} is not supported; leave it at 0, and "
+            "give efforts in the last point of grasp_posture"
+        )
     frames = {scene.frame: np.eye(4), **{entry.id: entry.T_world_object for entry in scene.objects}}
-    where = f"grasp {message.id!r}"
-    T_world_tip = _frame(message.grasp_pose.header.frame_id, frames, f"{where}: grasp_pose") @ _pose(
-        message, where
+    T_frame_tip = _pose(message)
+    T_world_tip = (
+        _frame(message.grasp_pose.header.frame_id, frames, _where(message, "grasp_pose")) @ T_frame_tip
     )
     frames[tip] = T_world_tip
-    approach, approach_m = _direction(message.pre_grasp_approach, frames, f"{where}: pre_grasp_approach")
-    retreat, retreat_m = _direction(message.post_grasp_retreat, frames, f"{where}: post_grasp_retreat")
-    touch = _positions(message.grasp_posture, 0, hand_joints, f"{where}: grasp_posture")
-    squeeze = touch
-    if len(message.grasp_posture.points) > 1:
-        squeeze = _positions(message.grasp_posture, 1, hand_joints, f"{where}: grasp_posture")
+    approach, approach_m = _direction(message, "pre_grasp_approach", frames)
+    retreat, retreat_m = _direction(message, "post_grasp_retreat", frames)
+    (pre_grasp,) = _postures(message, "pre_grasp_posture", 1, hand_joints)
+    touch, *squeeze = _postures(message, "grasp_posture", 2, hand_joints)
     return Grasp(
         id=message.id or "unnamed",
         joint_names=tuple(hand_joints),
@@ -125,10 +151,10 @@ def grasp_from_message(message: GraspMessage, scene: Scene, tip: str, hand_joint
         approach_m=approach_m,
         retreat=retreat,
         retreat_m=retreat_m,
-        pre_grasp=_positions(message.pre_grasp_posture, 0, hand_joints, f"{where}: pre_grasp_posture"),
+        pre_grasp=pre_grasp,
         grasp=touch,
-        squeeze=squeeze,
-        efforts=_efforts(message.grasp_posture, hand_joints),
+        squeeze=squeeze[0] if squeeze else touch,
+        efforts=_efforts(message.grasp_posture, hand_joints, _where(message, "grasp_posture")),
         quality=message.grasp_quality,
     )
 
@@ -156,54 +182,79 @@ def _translation(header: Header, direction: Array, lengths_m: tuple[float, float
     )
 
 
-def _pose(message: GraspMessage, where: str) -> Array:
+def _where(message: GraspMessage, field: str) -> str:
+    """What errors call a field of a grasp."""
+    return f"grasp {message.id!r}: {field}"
+
+
+def _pose(message: GraspMessage) -> Array:
     """(4, 4) of the grasp's pose."""
     try:
         return transform_from_pose(message.grasp_pose.pose)
-    except ValueError as error:
-        raise ValueError(f"{where}: grasp_pose: {error}") from error
+    except WorldError as error:
+        raise WorldError(f"{_where(message, 'grasp_pose')}: {error}") from error
 
 
 def _frame(name: str, frames: Mapping[str, Array], where: str) -> Array:
     if name not in frames:
-        raise ValueError(f"{where} is in frame {name!r}; accepted: {', '.join(frames)}")
+        raise MessageError(f"{where} is in frame {name!r}; accepted: {', '.join(frames)}")
     return frames[name]
 
 
 def _direction(
-    message: GripperTranslation, frames: Mapping[str, Array], where: str
+    message: GraspMessage, field: str, frames: Mapping[str, Array]
 ) -> tuple[Array, tuple[float, float]]:
-    """Unit direction (3,) in the world, and the wanted and least distance [m]."""
-    vector = message.direction.vector
-    given = np.array([vector.x, vector.y, vector.z])
-    direction = _frame(message.direction.header.frame_id, frames, where)[:3, :3] @ given
-    length, wanted, least = np.linalg.norm(direction), message.desired_distance, message.min_distance
-    if not 0.0 <= least <= wanted + 1e-6:
-        raise ValueError(f"{where}: min_distance {least} must be from 0 to desired_distance {wanted}")
-    if wanted > 0.0 and not 1e-6 < length < np.inf:
-        raise ValueError(f"{where}: {wanted} m are wanted, but the direction is {tuple(given.tolist())}")
-    return direction / length if wanted > 0.0 else np.zeros(3), (float(wanted), float(least))
+    """Unit direction (3,) in the world, and the wanted and least distance [m]; `Grasp` checks these."""
+    move, where = getattr(message, field), _where(message, field)
+    wanted, least = float(move.desired_distance), float(move.min_distance)
+    vector = move.direction.vector
+    given = (vector.x, vector.y, vector.z)
+    R_world_frame = _frame(move.direction.header.frame_id, frames, where)[:3, :3]
+    if wanted == 0.0:
+        return np.zeros(3), (wanted, least)
+    length = np.linalg.norm(finite(given, f"{where}: direction", (3,)))
+    if length < SHORTEST_DIRECTION:
+        raise MessageError(f"{where}: {wanted} m are wanted, but the direction is {given}")
+    return R_world_frame @ given / length, (wanted, least)
 
 
-def _positions(message: JointTrajectory, index: int, joints: Sequence[str], where: str) -> Array:
-    """Positions (J,) [rad] of one point, in the order of ``joints``."""
-    if len(message.points) <= index:
-        raise ValueError(f"{where} has no points; give the positions of all {len(joints)} hand joints")
-    positions = message.points[index].positions
-    if len(positions) != len(message.joint_names):
-        raise ValueError(f"{where} has {len(positions)} positions for {len(message.joint_names)} joint names")
-    named = dict(zip(message.joint_names, positions, strict=True))
-    if missing := [name for name in joints if name not in named]:
-        raise ValueError(f"{where} lacks {', '.join(missing)}")
-    posture = np.array([named[name] for name in joints])
-    if not np.isfinite(posture).all():
-        raise ValueError(f"{where} has a position that is not finite")
-    return posture
+def _postures(message: GraspMessage, field: str, most: int, joints: Sequence[str]) -> list[Array]:
+    """Positions (J,) [rad] of each point of a posture, in the order of ``joints``."""
+    posture, where = getattr(message, field), _where(message, field)
+    if not posture.points:
+        raise MessageError(f"{where} has no points; give the positions of all {len(joints)} hand joints")
+    if len(posture.points) > most:
+        raise MessageError(
+            f"{where} has {len(posture.points)} points, at most {most} are used; see docs/real_cell.md"
+        )
+    found = []
+    for point in posture.points:
+        named = _by_joint(posture, point.positions, "positions", where)
+        if missing := [name for name in joints if name not in named]:
+            raise MessageError(f"{where} lacks {', '.join(missing)}")
+        found.append(finite([named[name] for name in joints], where, (len(joints),)))
+    return found
 
 
-def _efforts(message: JointTrajectory, joints: Sequence[str]) -> Array | None:
-    efforts = message.points[-1].effort
-    if len(efforts) != len(message.joint_names):
+def _efforts(message: JointTrajectory, joints: Sequence[str], where: str) -> Array | None:
+    """Efforts (J,) [N m] of the last point, None where it has none; `Grasp` checks the numbers."""
+    if not len(message.points[-1].effort):
         return None
-    named = dict(zip(message.joint_names, efforts, strict=True))
+    named = _by_joint(message, message.points[-1].effort, "efforts", where)
     return np.array([named[name] for name in joints])
+
+
+def _by_joint(message: JointTrajectory, values: Sequence[float], what: str, where: str) -> dict[str, float]:
+    """Values by joint.
+
+    Raises:
+        MessageError: there is not one for each joint, or a joint is named twice.
+    """
+    names = message.joint_names
+    if len(values) != len(names):
+        raise MessageError(f"{where} has {len(values)} {what} for {len(names)} joint names")
+    named = dict(zip(names, values, strict=True))
+    if len(named) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise MessageError(f"{where} names joint {twice!r} twice")
+    return named

@@ -15,6 +15,7 @@ from moveit_msgs.msg import (
 )
 from std_msgs.msg import Header
 
+from grasp_pose_net.exceptions import WorldError
 from grasp_pose_net.nodes.messages.basics import duration_seconds, pose_message
 from grasp_pose_net.nodes.messages.motion import trajectory_message
 from grasp_pose_net.nodes.messages.scene import object_message
@@ -72,7 +73,7 @@ def trajectory(message: RobotTrajectory, joint_names: tuple[str, ...]) -> Trajec
     """Trajectory of a message, with its joints in the order given, at rest at both ends.
 
     Raises:
-        PlanningFailed: a joint, speeds or accelerations are missing.
+        PlanningFailed: a joint, speeds or accelerations are missing, or a number is none.
     """
     motion = message.joint_trajectory
     count = len(motion.joint_names)
@@ -91,10 +92,13 @@ def trajectory(message: RobotTrajectory, joint_names: tuple[str, ...]) -> Trajec
     columns = [list(motion.joint_names).index(name) for name in joint_names]
     velocities = np.array([point.velocities for point in motion.points])[:, columns]
     velocities[[0, -1]] = 0.0
-    return Trajectory(
-        joint_names=joint_names,
-        times=np.array([duration_seconds(point.time_from_start) for point in motion.points]),
-        positions=np.array([point.positions for point in motion.points])[:, columns],
-        velocities=velocities,
-        accelerations=np.array([point.accelerations for point in motion.points])[:, columns],
-    )
+    try:
+        return Trajectory(
+            joint_names=joint_names,
+            times=np.array([duration_seconds(point.time_from_start) for point in motion.points]),
+            positions=np.array([point.positions for point in motion.points])[:, columns],
+            velocities=velocities,
+            accelerations=np.array([point.accelerations for point in motion.points])[:, columns],
+        )
+    except WorldError as error:
+        raise PlanningFailed(Problem.NO_PATH, f"MoveIt's motion is none: {error}") from error

@@ -2,25 +2,93 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import product
+
 from moveit_msgs.action import Pickup
-from moveit_msgs.msg import Constraints
+from moveit_msgs.msg import Constraints, PlanningScene, RobotState
 
+from grasp_pose_net.exceptions import MessageError
+from grasp_pose_net.nodes.messages.grasps import MOST_GRASPS
 from grasp_pose_net.planning import supports_beneath
-from grasp_pose_net.world import Scene
+from grasp_pose_net.robot import RobotModel
+from grasp_pose_net.world import Role, Scene
+
+BOTH = tuple(product((False, True), repeat=2))
 
 
-def supports_of_goal(goal: Pickup.Goal, scene: Scene, arm_group: str) -> tuple[str, ...]:
+def supports_of_goal(goal: Pickup.Goal, scene: Scene, robot: RobotModel) -> tuple[str, ...]:
     """Ids of what the target of a goal stands on.
 
     Raises:
         PlanningError: target or support is not in the scene.
-        ValueError: the goal asks for what the executor cannot do.
+        MessageError: the goal asks for what the executor cannot do, or for something that is not to be picked up.
     """
-    if goal.group_name not in ("", arm_group):
-        raise ValueError(f"group_name is {goal.group_name!r}; valid: {arm_group!r}")
-    if goal.path_constraints != Constraints():
-        raise ValueError("path_constraints are not supported; leave them empty")
+    _check_wishes(goal, robot)
+    _check_ids(goal)
     target = scene[goal.target_name]
+    if target.role is Role.SUPPORT or target.id == goal.support_surface_name:
+        raise MessageError(f"target_name {target.id!r} is what things stand on, and is not picked up")
     if goal.support_surface_name:
         return (scene[goal.support_surface_name].id,)
     return supports_beneath(scene, target)
+
+
+def _check_wishes(goal: Pickup.Goal, robot: RobotModel) -> None:
+    """Refuse a wish that would not be fulfilled: whoever has it takes it for granted.
+
+    Raises:
+        MessageError: naming the field, and what is valid.
+    """
+    options = goal.planning_options
+    no_change = [PlanningScene(is_diff=scene, robot_state=RobotState(is_diff=state)) for scene, state in BOTH]
+    strangers = sorted(set(goal.attached_object_touch_links) - set(robot.hand_links))
+    touched = sorted(set(goal.allowed_touch_objects) - {goal.target_name})
+    hand = ("", robot.hand_group, robot.end_effector)
+    wishes = (
+        (
+            goal.group_name not in ("", robot.arm_group),
+            f"group_name is {goal.group_name!r}; valid: {robot.arm_group!r}",
+        ),
+        (
+            goal.end_effector not in hand,
+            f"end_effector is {goal.end_effector!r}; valid: {robot.end_effector!r}",
+        ),
+        (
+            bool(strangers),
+            f"attached_object_touch_links has {strangers[:5]}; only links of {robot.hand_group!r} may touch it",
+        ),
+        (
+            bool(touched),
+            f"allowed_touch_objects has {touched[:5]}; only the target may be touched: leave it empty",
+        ),
+        (goal.minimize_object_distance, "minimize_object_distance is not supported; leave it false"),
+        (
+            goal.path_constraints != Constraints(),
+            "path_constraints are not supported; leave them empty",
+        ),
+        (bool(goal.planner_id), f"planner_id {goal.planner_id!r} is not supported; leave it empty"),
+        (
+            options.planning_scene_diff not in no_change,
+            "planning_options.planning_scene_diff is not supported; leave it empty, and publish what is there on the "
+            "executor's objects_topic",
+        ),
+        (options.look_around, "planning_options.look_around is not supported; leave it false"),
+        (options.replan, "planning_options.replan is not supported; leave it false"),
+    )
+    for wished, text in wishes:
+        if wished:
+            raise MessageError(text)
+
+
+def _check_ids(goal: Pickup.Goal) -> None:
+    """Refuse grasps that cannot be told apart, or not be looked at in time; ids may be left out.
+
+    Raises:
+        MessageError: naming the id or the count.
+    """
+    if len(goal.possible_grasps) > MOST_GRASPS:
+        raise MessageError(f"{len(goal.possible_grasps)} possible_grasps, at most {MOST_GRASPS} are taken")
+    for id, count in Counter(grasp.id for grasp in goal.possible_grasps).items():
+        if id and count > 1:
+            raise MessageError(f"{count} possible_grasps are called {id!r}; give each an id of its own")

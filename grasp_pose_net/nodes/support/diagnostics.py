@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
+
+if TYPE_CHECKING:
+    from grasp_pose_net.nodes.support.guarded_node import GuardedNode
 
 PERIOD_S = 1.0
 
@@ -32,14 +34,15 @@ class Health:
 class Diagnostics:
     """Asks a node's parts how they are, and publishes the answers; it is the node's thread pool that runs it."""
 
-    def __init__(self, node: Node, parts: Mapping[str, Callable[[], Health]]) -> None:
+    def __init__(self, node: GuardedNode, parts: Mapping[str, Callable[[], Health]]) -> None:
         """Begin to publish.
 
         Args:
             node: its name comes first in every status.
-            parts: by name; asked every second, on the wall's clock, so that a stopped simulation can say so.
+            parts: by name, beside what the node's callbacks raised; asked every second, on the wall's clock, so that a
+                stopped simulation can say so.
         """
-        self._node, self._parts = node, dict(parts)
+        self._node, self._parts = node, {**parts, "callbacks": node.faults.health}
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(PERIOD_S, self._publish, callback_group=ReentrantCallbackGroup(), clock=self._clock)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from moveit_msgs.msg import CollisionObject, PlanningSceneWorld
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 
-from grasp_pose_net.exceptions import GraspPoseNetError, MeshError, PlanningError
-from grasp_pose_net.nodes.messages.scene import object_from_message, scene_from_message
+from grasp_pose_net.exceptions import GraspPoseNetError, MeshError, MessageError, PlanningError
+from grasp_pose_net.nodes.messages.scene import (
+    object_from_message,
+    objects_from_messages,
+    scene_from_message,
+)
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.nodes.support.shared import SceneParameters
 from grasp_pose_net.world import Role, Scene, SceneObject
@@ -39,8 +43,11 @@ class ObjectScene:
     def _take(self, message: PlanningSceneWorld) -> None:
         try:
             self._scene, self._problem = scene_from_message(message, self._frame), ""
-        except ValueError as error:
-            self._scene, self._problem = Scene(frame=self._frame), str(error)
+        except Exception as error:
+            # whatever is wrong with what is there now: nobody shall plan on what was there before
+            self._scene, self._problem = Scene(frame=self._frame), str(error) or repr(error)
+            if not isinstance(error, GraspPoseNetError):
+                raise
             self._log.warning(f"the scene on {self._topic} is refused: {error}")
             return
         try:
@@ -55,14 +62,14 @@ class ObjectScene:
         """Everything in the scene.
 
         Raises:
-            ValueError: the last message was refused; the text says why.
+            MessageError: the last message was refused; the text says why.
         """
         if self._problem:
-            raise ValueError(f"the scene on {self._topic} is refused: {self._problem}")
+            raise MessageError(f"the scene on {self._topic} is refused: {self._problem}")
         return self._scene
 
     def around(
-        self, target: CollisionObject, obstacles: Iterable[CollisionObject]
+        self, target: CollisionObject, obstacles: Sequence[CollisionObject]
     ) -> tuple[Scene, list[SceneObject]]:
         """A request's scene, and its targets: the one asked for by its own mesh or id, or all where neither is given.
 
@@ -73,30 +80,60 @@ class ObjectScene:
         Raises:
             PlanningError: there is no such target; the text names those that there are.
             MeshError: the target is no single closed mesh; the text says why.
-            ValueError: a message is broken, or not all is given in one frame.
+            MessageError: a message asks for what is not supported, or not all is given in one frame.
+            WorldError: an object is broken, or two have one id.
         """
         scene = self.scene
-        own = target.meshes or target.primitives or target.planes
-        frame = target.header.frame_id if own else scene.frame
+        if target.meshes or target.primitives or target.planes:
+            asked = [self._own(target, scene)]
+            scene = replace(scene, frame=target.header.frame_id).with_object(asked[0])
+        else:
+            _check_bare(target)
+            asked = self._known(target.id, scene)
+        more = objects_from_messages(obstacles, scene.frame)
+        return replace(scene, objects=(*scene.objects, *more)), asked
+
+    def _own(self, target: CollisionObject, scene: Scene) -> SceneObject:
+        """A target that comes with its mesh; one of its id in the scene is the same object, seen better."""
+        frame = target.header.frame_id
         if frame != scene.frame and scene.objects:
-            raise ValueError(
+            raise MessageError(
                 f"object {scene.objects[0].id!r} is given in frame {scene.frame!r}, the target in {frame!r}; "
                 "give both in one frame"
             )
-        asked = [_graspable(object_from_message(target, frame))] if own else self._known(target.id)
-        more = [object_from_message(one, frame) for one in obstacles]
-        return replace(scene, frame=frame, objects=(*scene.objects, *more)), asked
+        if target.id in scene and scene[target.id].role is Role.SUPPORT:
+            raise MessageError(
+                f"target {target.id!r} is what things stand on; give the target an id of its own"
+            )
+        name = "target"
+        while name in scene:
+            name += "_"
+        return _graspable(object_from_message(target, frame, unnamed=name))
 
-    def _known(self, name: str) -> list[SceneObject]:
-        names = ", ".join(sorted(entry.id for entry in self.scene.targets))
+    def _known(self, name: str, scene: Scene) -> list[SceneObject]:
+        names = ", ".join(sorted(entry.id for entry in scene.targets))
         names = names or "none (call the perception node's capture first)"
-        if name and name in self.scene and self.scene[name].reason:
-            return [_graspable(self.scene[name])]
-        if name and name not in [entry.id for entry in self.scene.targets]:
+        if name and name in scene and scene[name].reason:
+            return [_graspable(scene[name])]
+        if name and name not in [entry.id for entry in scene.targets]:
             raise PlanningError(f"no object {name!r} with a mesh; objects on {self._topic}: {names}")
-        if not self.scene.targets:
+        if not scene.targets:
             raise PlanningError(f"nothing to grasp; objects on {self._topic}: {names}")
-        return [self.scene[name]] if name else list(self.scene.targets)
+        return [scene[name]] if name else list(scene.targets)
+
+
+def _check_bare(target: CollisionObject) -> None:
+    """Refuse a target without shapes that says more than an id: whoever gives a pose means the object there.
+
+    Raises:
+        MessageError: it does.
+    """
+    if target != CollisionObject(id=target.id, header=target.header):
+        what = f"target {target.id!r}" if target.id else "the target"
+        raise MessageError(
+            f"{what} has a pose, a type, subframes or an operation, but no mesh; send its mesh, or the id of an object of the "
+            "scene alone, or nothing for the best grasp of all"
+        )
 
 
 def _graspable(entry: SceneObject) -> SceneObject:

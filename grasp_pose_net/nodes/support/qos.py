@@ -15,3 +15,6 @@ LATCHED = QoSProfile(
 
 # Large clouds from one machine to itself: a lost fragment loses a whole cloud, so the sender offers to repeat it.
 CLOUD = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
+
+# Requests to a service, and answers: rclpy's own keeps ten and loses the eleventh without a word.
+REQUESTS = QoSProfile(depth=1000, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 from moveit_msgs.msg import CollisionObject, MoveItErrorCodes
 from moveit_msgs.srv import GraspPlanning
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -18,7 +17,7 @@ from grasp_pose_net.hand import Hand
 from grasp_pose_net.nodes.messages.basics import time_from_ns
 from grasp_pose_net.nodes.messages.grasps import candidate_messages, pose_vectors
 from grasp_pose_net.planning import Batch, Context, Refine, Reject, reasons_from_json
-from grasp_pose_net.world import Scene
+from grasp_pose_net.world import Array, Scene, finite
 
 
 class RemoteRefine:
@@ -38,8 +37,10 @@ class RemoteRefine:
     def serving(self, request: GraspPlanning.Request, scene: Scene) -> Iterator[None]:
         """Pass on what a request says of obstacles and supports, while it is served."""
         self._request, self._frame = request, scene.frame
-        yield
-        self._request = GraspPlanning.Request()
+        try:
+            yield
+        finally:
+            self._request = GraspPlanning.Request()
 
     def __call__(self, batch: Batch, context: Context) -> Batch:
         """See `Stage`.
@@ -64,11 +65,8 @@ class RemoteRefine:
         response = self._answer(call)
         if response.error_code.val == MoveItErrorCodes.FAILURE:
             raise PlanningError(f"/refine_grasp refused: {response.error_code.message}")
-        kept = rows[[int(grasp.id) for grasp in response.grasps]]
-        epsilon = np.array([grasp.grasp_quality for grasp in response.grasps])
-        x = pose_vectors(self._hand, response.grasps, target.T_world_object)
-        batch = batch.with_rows(kept, x=x, epsilon=epsilon, quality=epsilon)
-        reasons = reasons_from_json(response.error_code.message)
+        kept, x, epsilon, reasons = refined(response, self._hand, len(rows), target.T_world_object)
+        batch = batch.with_rows(rows[kept], x=x, epsilon=epsilon, quality=epsilon)
         for reason in set(reasons) - {None}:
             assert isinstance(reason, Reject)
             batch = batch.rejected(rows[[one is reason for one in reasons]], reason)
@@ -88,3 +86,36 @@ class RemoteRefine:
                 f"/refine_grasp did not answer within {self._timeout_s:g} s; see the refinement node's log"
             )
         return future.result()
+
+
+def refined(
+    response: GraspPlanning.Response, hand: Hand, asked: int, T_frame_object: Array
+) -> tuple[list[int], Array, Array, list[Reject | None]]:
+    """What an answer of ``/refine_grasp`` says of the candidates that were sent.
+
+    Args:
+        response: the answer; ids are the candidates' numbers.
+        hand: the hand.
+        asked: how many were sent.
+        T_frame_object: (4, 4) pose of the target in the frame of the request.
+
+    Returns:
+        Numbers of those that are left, their pose vectors (B, D) and ε (B,), and of each candidate why it was rejected.
+
+    Raises:
+        PlanningError: the answer is none to what was asked.
+        GraspPoseNetError: a grasp of it is broken.
+    """
+    ids = [grasp.id for grasp in response.grasps]
+    numbers = {str(number): number for number in range(asked)}
+    try:
+        reasons = reasons_from_json(response.error_code.message)
+    except ValueError as error:
+        raise PlanningError(f"/refine_grasp did not answer as it must: {error}") from error
+    if len(set(ids)) < len(ids) or not numbers.keys() >= set(ids) or len(reasons) != asked:
+        raise PlanningError(
+            f"/refine_grasp answered with {len(ids)} grasps and {len(reasons)} reasons to {asked} candidates, not with the "
+            "ids that were sent; is its node of another version?"
+        )
+    epsilon = finite([grasp.grasp_quality for grasp in response.grasps], "/refine_grasp: quality", (None,))
+    return [numbers[id] for id in ids], pose_vectors(hand, response.grasps, T_frame_object), epsilon, reasons

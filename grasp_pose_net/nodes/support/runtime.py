@@ -13,11 +13,12 @@ from contextlib import contextmanager, suppress
 
 import rclpy
 from rclpy._rclpy_pybind11 import InvalidHandle
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, ShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from grasp_pose_net.exceptions import GraspPoseNetError
+from grasp_pose_net.nodes.support.guarded_node import GuardedNode
 from grasp_pose_net.process import settle
 
 BREATH_S = 0.0002  # between two rounds of callbacks
@@ -106,9 +107,18 @@ def _let_end(node: Node | None, executor: MultiThreadedExecutor) -> None:
 
 def _spin_once(executor: MultiThreadedExecutor, timeout_s: float = 0.5) -> None:
     """One round of callbacks, or a while without any."""
-    # rclpy looks at a subscription's handle after a callback may have destroyed it; that costs this round, no more
-    with suppress(InvalidHandle):
-        executor.spin_once(timeout_sec=timeout_s)
+    try:
+        # rclpy looks at a subscription's handle after a callback may have destroyed it; that costs this round, no more
+        with suppress(InvalidHandle):
+            executor.spin_once(timeout_sec=timeout_s)
+    except (ExternalShutdownException, ShutdownException):
+        raise
+    except Exception as error:
+        # callbacks are guarded by their nodes; this is of rclpy itself, which must not end a node either
+        guarded = [node for node in executor.get_nodes() if isinstance(node, GuardedNode)]
+        if not guarded or not executor.context.ok():
+            raise
+        guarded[0].fault("rclpy", error)
     # rclpy hands a callback out again and again until another thread has begun with it (ros2/rclpy#1452), which needs Python's
     # lock: without a pause here, a stream of joint states keeps two cores busy, and a cancel waits for up to 0.7 s
     time.sleep(BREATH_S)

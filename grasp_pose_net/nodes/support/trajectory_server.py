@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -9,26 +10,28 @@ from typing import Any
 import numpy as np
 from control_msgs.action import FollowJointTrajectory
 from control_msgs.msg import JointTolerance
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action import CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from grasp_pose_net.exceptions import GraspPoseNetError, MessageError
 from grasp_pose_net.nodes.messages.basics import duration_seconds, stamp_seconds, time_message
+from grasp_pose_net.nodes.support.guarded_node import GuardedNode
 from grasp_pose_net.simulation.controller import ControllerConfig, Goal, Outcome, ResultCode
 from grasp_pose_net.simulation.laboratory import World
 from grasp_pose_net.world import Array, Trajectory
 
 POLL_S = 0.01
 FEEDBACK_POLLS = 5
+MOST_TRAJECTORY_POINTS = 100_000
 
 
 class TrajectoryServer:
     """Hands goals to one controller of a world, whose owner says by :meth:`finish` how they ended."""
 
     def __init__(
-        self, node: Node, name: str, world: World, lock: threading.Lock, config: ControllerConfig
+        self, node: GuardedNode, name: str, world: World, lock: threading.Lock, config: ControllerConfig
     ) -> None:
         """Offer the action.
 
@@ -43,11 +46,10 @@ class TrajectoryServer:
         self._controller = world.controllers[name]
         self._node = node
         self._running: _Running | None = None
-        self._server = ActionServer(
-            node,
+        self._server = node.create_action_server(
             FollowJointTrajectory,
             f"{name}/follow_joint_trajectory",
-            execute_callback=self._execute,
+            self._execute,
             goal_callback=lambda _: (
                 GoalResponse.ACCEPT
             ),  # a goal that is wrong is aborted: only then can it say why
@@ -96,10 +98,10 @@ class TrajectoryServer:
 
     def _start(self, request: FollowJointTrajectory.Goal) -> Outcome | None:
         now = self._world.time
-        start = stamp_seconds(request.trajectory.header.stamp) or now
         try:
+            start = stamp_seconds(request.trajectory.header.stamp) or now
             goal = goal_from_message(request, self._config)
-        except ValueError as error:
+        except GraspPoseNetError as error:
             return Outcome(ResultCode.INVALID_GOAL, str(error))
         if start + goal.trajectory.duration < now:
             return Outcome(
@@ -140,8 +142,18 @@ def goal_from_message(request: FollowJointTrajectory.Goal, config: ControllerCon
     """Goal of the controller; tolerances that the request leaves at zero are those of ``config``.
 
     Raises:
-        ValueError: points and joint names do not fit, or a tolerance names another joint.
+        MessageError: points and joint names do not fit, a tolerance names another joint or is no number, or something is asked
+            for that is not supported.
+        WorldError: the trajectory is none.
     """
+    if (
+        request.multi_dof_trajectory.points
+        or request.component_path_tolerance
+        or request.component_goal_tolerance
+    ):
+        raise MessageError(
+            "multi_dof_trajectory and tolerances of components are not supported; leave them empty"
+        )
     names = tuple(request.trajectory.joint_names)
     goal_time = duration_seconds(request.goal_time_tolerance)
     return Goal(
@@ -156,9 +168,12 @@ def trajectory_from_message(message: JointTrajectory) -> Trajectory:
     """Points of a trajectory message, columns in the order of its joint names; efforts are not used.
 
     Raises:
-        ValueError: there are no points, a point does not have one position per joint, or velocities or accelerations
-            not for all or none; times do not rise, or a number is not finite.
+        MessageError: there are too many points, a point does not have one position per joint, or velocities or accelerations
+            not for all or none.
+        WorldError: there are no points, times do not rise, or a number is not finite.
     """
+    if len(message.points) > MOST_TRAJECTORY_POINTS:
+        raise MessageError(f"{len(message.points)} points, at most {MOST_TRAJECTORY_POINTS} are taken")
     joints = len(message.joint_names)
     times = np.array([duration_seconds(point.time_from_start) for point in message.points])
 
@@ -168,12 +183,12 @@ def trajectory_from_message(message: JointTrajectory) -> Trajectory:
             return None
         for i, row in enumerate(rows):
             if len(row) != joints:
-                raise ValueError(f"point {i} has {len(row)} {what} for {joints} joints")
+                raise MessageError(f"point {i} has {len(row)} {what} for {joints} joints")
         return np.array(rows, float).reshape(len(rows), joints)
 
     positions, velocities = column("positions"), column("velocities")
     if positions is None:
-        raise ValueError("the points have no positions")
+        raise MessageError("the points have no positions")
     accelerations = column("accelerations") if velocities is not None else None
     return Trajectory(tuple(message.joint_names), times, positions, velocities, accelerations)
 
@@ -183,7 +198,9 @@ def _tolerances(messages: Sequence[JointTolerance], names: Sequence[str], defaul
     tolerances = dict.fromkeys(names, default or np.inf)
     for message in messages:
         if message.name not in tolerances:
-            raise ValueError(f"tolerance for {message.name!r}, which is no joint of the trajectory")
+            raise MessageError(f"tolerance for {message.name!r}, which is no joint of the trajectory")
+        if not math.isfinite(message.position):
+            raise MessageError(f"tolerance of {message.name!r}: {message.position} is not a finite number")
         if message.position != 0:
             tolerances[message.name] = message.position if message.position > 0 else np.inf
     return np.array([tolerances[name] for name in names])
