@@ -12,14 +12,14 @@ import open3d as o3d
 import trimesh
 import yaml
 
-from grasp_pose_net.exceptions import PerceptionError
+from grasp_pose_net.exceptions import PerceptionError, WorldError
 from grasp_pose_net.perception.capture import Capture
 from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.from_views import perceive
 from grasp_pose_net.perception.table import Table, facing_plane
 from grasp_pose_net.perception.views import View
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, SignedDistanceField, occupancy_grid
-from grasp_pose_net.world import Array, inverse_transform, make_transform
+from grasp_pose_net.world import Array, inverse_transform, make_transform, rigid_transform
 
 FIELD_CELLS = 96
 HALF_SIDE_M, BELOW_M, ABOVE_M = 0.6, 0.05, 0.6  # the workspace around a table whose pose nobody said
@@ -148,13 +148,16 @@ def _pose(path: Path, entries: dict[str, Any], cloud: Path) -> Array:
         numbers = np.array(entry, float)
     except (TypeError, ValueError):
         numbers = np.empty(0)
-    if numbers.shape == (7,) and np.isfinite(numbers).all() and np.linalg.norm(numbers[3:]) > 1e-6:
-        return make_transform(numbers[:3], numbers[3:])
-    if numbers.shape == (4, 4) and np.isfinite(numbers).all():
-        return numbers
+    try:
+        if numbers.shape == (7,):
+            return rigid_transform(make_transform(numbers[:3], numbers[3:]), "the pose")
+        if numbers.shape == (4, 4):
+            return rigid_transform(numbers, "the 4 x 4 matrix")
+    except WorldError as error:
+        raise PerceptionError(f"{path}: pose of {cloud.name}: {error}") from error
     raise PerceptionError(
         f"{path}: pose of {cloud.name}: expected [x, y, z, qw, qx, qy, qz] or a 4 x 4 matrix, "
-        f"got {json.dumps(entry)}"
+        f"got {json.dumps(entry, default=str)[:200]}"
     )
 
 

@@ -14,10 +14,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from grasp_pose_net.exceptions import PerceptionError
+from grasp_pose_net.exceptions import PerceptionError, WorldError
 from grasp_pose_net.perception import kernels
 from grasp_pose_net.perception.config import PerceptionConfig
-from grasp_pose_net.world import Array, transform_points
+from grasp_pose_net.world import Array, rigid_transform, transform_points
 
 T = TypeVar("T")
 
@@ -42,13 +42,17 @@ class View:
     T_world_camera: Array = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse arrays of another shape."""
+        """Refuse arrays of another shape, and a pose that is no rotation and translation.
+
+        Raises:
+            WorldError: naming the view.
+        """
         if self.points_camera.ndim != 2 or self.points_camera.shape[1] != 3:
-            raise ValueError(
+            raise WorldError(
                 f"view {self.name}: points_camera: expected (N, 3), got {self.points_camera.shape}"
             )
-        if np.shape(self.T_world_camera) != (4, 4) or not np.isfinite(self.T_world_camera).all():
-            raise ValueError(f"view {self.name}: T_world_camera: expected a finite (4, 4) transform")
+        pose = rigid_transform(self.T_world_camera, f"view {self.name}: T_world_camera")
+        object.__setattr__(self, "T_world_camera", pose)
 
 
 @dataclass(frozen=True)

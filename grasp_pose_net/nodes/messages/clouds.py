@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time as TimeMessage
@@ -55,7 +54,7 @@ def points_from_cloud(message: PointCloud2) -> NDArray[np.float32]:
         MessageError: a field is missing or no floating-point number, ``data`` is shorter than its description, or there are
             more points than anybody needs.
     """
-    record = np.dtype(_xyz_record(message))
+    record = _xyz_record(message)
     shape, strides = (message.height, message.width), (message.row_step, message.point_step)
     if 0 in shape:
         return np.empty((0, 3), np.float32)
@@ -76,8 +75,8 @@ def points_from_cloud(message: PointCloud2) -> NDArray[np.float32]:
     return points
 
 
-def _xyz_record(message: PointCloud2) -> dict[str, Any]:
-    """Where x, y and z are in a point's bytes, as numpy describes it.
+def _xyz_record(message: PointCloud2) -> np.dtype:
+    """Where x, y and z are in a point's bytes.
 
     Raises:
         MessageError: one of them is missing, there twice, no floating-point number, or beyond the point's end.
@@ -96,11 +95,13 @@ def _xyz_record(message: PointCloud2) -> dict[str, Any]:
                 f"cloud field {entry.name} at byte {entry.offset} is beyond the end of a point of {message.point_step} bytes"
             )
     order = ">" if message.is_bigendian else "<"
-    return {
-        "names": [entry.name for entry in fields],
-        "formats": [order + CLOUD_NUMBERS[entry.datatype] for entry in fields],
-        "offsets": [entry.offset for entry in fields],
-    }
+    return np.dtype(
+        {
+            "names": [entry.name for entry in fields],
+            "formats": [order + CLOUD_NUMBERS[entry.datatype] for entry in fields],
+            "offsets": [entry.offset for entry in fields],
+        }
+    )
 
 
 def _check_count(count: int, what: str, of: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from control_msgs.action import FollowJointTrajectory
 from control_msgs.msg import JointTolerance
 from moveit_msgs.msg import MoveItErrorCodes
+from sensor_msgs.msg import JointState as JointStateMessage
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from grasp_pose_net.nodes.messages.basics import duration_message
+from grasp_pose_net.nodes.messages.basics import duration_message, stamp_seconds
 from grasp_pose_net.robot import Problem
-from grasp_pose_net.world import Trajectory
+from grasp_pose_net.world import JointState, Trajectory
 
 ERROR_CODES = {
     None: MoveItErrorCodes.SUCCESS,
@@ -49,6 +50,22 @@ def trajectory_message(trajectory: Trajectory) -> JointTrajectory:
             )
             for seconds, positions, velocities, accelerations in zip(*columns, strict=True)
         ],
+    )
+
+
+def joint_state_from_message(message: JointStateMessage) -> JointState:
+    """Measured joints of a message; velocities and efforts where they are told.
+
+    Raises:
+        MessageError: the stamp is no time.
+        WorldError: there is not one number for each joint, one is none, or a joint is named twice.
+    """
+    return JointState(
+        tuple(message.name),
+        message.position,
+        message.velocity if len(message.velocity) else None,
+        message.effort if len(message.effort) else None,
+        stamp=stamp_seconds(message.header.stamp),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.clock import Clock
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -22,7 +22,8 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from grasp_pose_net.config import setting
-from grasp_pose_net.exceptions import GraspPoseNetError, PerceptionError
+from grasp_pose_net.exceptions import GraspPoseNetError, MessageError, PerceptionError
+from grasp_pose_net.nodes.messages.basics import time_to_ns
 from grasp_pose_net.nodes.messages.clouds import points_from_cloud, points_from_depth
 from grasp_pose_net.nodes.support.frames import TransformBuffer
 from grasp_pose_net.nodes.support.qos import CLOUD, SENSOR
@@ -87,7 +88,7 @@ class CameraViews:
         for camera in self._config.cameras:
             try:
                 views.append(self._view(camera, inbox, chosen.get(camera), topics[camera]))
-            except (GraspPoseNetError, ValueError) as error:
+            except GraspPoseNetError as error:
                 left_out[camera] = str(error)
         return views, left_out, max((_stamp(m) for m in chosen.values()), key=_seconds, default=since)
 
@@ -181,7 +182,12 @@ class _Inbox:
 
     def take(self, camera: str, clock: Clock, message: PointCloud2 | Image) -> None:
         """Keep a view that is neither older than the capture nor of the future."""
-        at, began, now = (_seconds(stamp) for stamp in (_stamp(message), self._since, clock.now()))
+        began, now = _seconds(self._since), _seconds(clock.now())
+        try:
+            at = _seconds(_stamp(message))
+        except MessageError as error:
+            self._refused[camera] = str(error)
+            return
         with self._lock:
             if at < began:
                 self._refused[camera] = (
@@ -236,7 +242,7 @@ def _info_topic(camera: str) -> str:
 
 
 def _stamp(message: PointCloud2 | Image) -> Time:
-    return Time.from_msg(message.header.stamp)
+    return Time(nanoseconds=time_to_ns(message.header.stamp), clock_type=ClockType.ROS_TIME)
 
 
 def _seconds(stamp: Time) -> float:

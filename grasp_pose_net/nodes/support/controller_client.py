@@ -19,9 +19,8 @@ from rclpy.task import Future
 from sensor_msgs.msg import JointState as JointStateMessage
 
 from grasp_pose_net.config import Settings, setting
-from grasp_pose_net.exceptions import WorldError
-from grasp_pose_net.nodes.messages.basics import stamp_seconds
-from grasp_pose_net.nodes.messages.motion import follow_goal
+from grasp_pose_net.exceptions import GraspPoseNetError
+from grasp_pose_net.nodes.messages.motion import follow_goal, joint_state_from_message
 from grasp_pose_net.nodes.support.qos import SENSOR
 from grasp_pose_net.robot import ExecutionFailed, Problem, RobotModel
 from grasp_pose_net.world import JointState, Trajectory
@@ -119,18 +118,18 @@ class ControllerClient:
         _check_result(result.result(), name, may_stop_short)
 
     def _take(self, message: JointStateMessage) -> None:
-        stamp, arrival = stamp_seconds(message.header.stamp), time.monotonic()
+        arrival = time.monotonic()
         try:
-            state = JointState(tuple(message.name), message.position)
+            state = joint_state_from_message(message)
         except (
-            WorldError
+            GraspPoseNetError
         ) as error:  # what is no state is not taken: the last one grows old, and motions are refused
             self._node.get_logger().warning(
                 f"{self._parameters.joint_states}: {error}", throttle_duration_sec=WARN_EVERY_S
             )
             return
         for name, position in state.by_name.items():
-            self._joints[name] = (position, stamp, arrival)
+            self._joints[name] = (position, state.stamp, arrival)
 
     def _age_s(self, joints: Mapping[str, tuple[float, float, float]]) -> float:
         """Time since the joint heard of longest ago was measured, and since it was heard of, whichever is longer."""
