@@ -87,5 +87,5 @@ def reasons_from_json(message: str) -> list[Reject | None]:
     """
     try:
         return [None if name is None else Reject.named(name) for name in json.loads(message)["reasons"]]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"expected the reasons of candidates, got {message[:80]!r}") from error

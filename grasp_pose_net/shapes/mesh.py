@@ -68,8 +68,10 @@ def check_mesh(mesh: trimesh.Trimesh, name: str) -> None:
         )
     if not mesh.is_winding_consistent:
         raise MeshError(f"{name}: the faces of the mesh do not agree on which side is outside; turn them")
-    if abs(mesh.volume) <= FLAT * size**3:
-        raise MeshError(f"{name}: the mesh has no volume ({mesh.volume:.3g} m³): it is flat")
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a centre of mass that no volume has
+        volume = mesh.volume
+    if abs(volume) <= FLAT * size**3:
+        raise MeshError(f"{name}: the mesh has no volume ({volume:.3g} m³): it is flat")
     # Not mended here: a mesh is inside out mostly because it was mirrored, and then it is of another object.
     if mesh.volume <= 0.0:
         raise MeshError(

@@ -101,9 +101,9 @@ def pose_vectors(hand: Hand, messages: Sequence[GraspMessage], T_frame_object: A
         posture[:] = _postures(message, "grasp_posture", 2, hand.joint_names)[0]
         p, q = message.grasp_pose.pose.position, message.grasp_pose.pose.orientation
         root[:] = p.x, p.y, p.z, q.w, q.x, q.y, q.z
-        length = np.linalg.norm(root[3:])
+        length = np.linalg.norm(root[3:]) if np.abs(root[3:]).max() <= LARGEST else np.inf
         # false for what is no number, too
-        if not (SHORTEST_QUATERNION <= length <= LARGEST and np.abs(root[:3]).max() <= FARTHEST_M):
+        if not (SHORTEST_QUATERNION <= length < np.inf and np.abs(root[:3]).max() <= FARTHEST_M):
             rigid_transform(_pose(message), _where(message, "grasp_pose"))  # says what is wrong
         root[3:] /= length
     palms = moved_poses(inverse_transform(T_frame_object), roots, inverse_transform(hand.T_base_root))

@@ -47,8 +47,11 @@ def _own(target: CollisionObject, scene: Scene) -> SceneObject:
             f"object {scene.objects[0].id!r} is given in frame {scene.frame!r}, the target in {frame!r}; "
             "give both in one frame"
         )
-    if target.id in scene and scene[target.id].role is Role.SUPPORT:
-        raise MessageError(f"target {target.id!r} is what things stand on; give the target an id of its own")
+    known = scene[target.id] if target.id in scene else None
+    if known and known.role is not Role.TARGET and not known.reason:
+        raise MessageError(
+            f"target {target.id!r} has a mesh, and the scene has a {known.role.value} of this id; give each its own"
+        )
     name = "target"
     while name in scene:
         name += "_"
