@@ -28,6 +28,7 @@ from grasp_pose_net.world import (
     make_transform,
 )
 
+SHEET_M = 1e-4  # thickness of what has none
 FLAT = 1e-6  # how far vertices are off one plane, relative to how far they are apart
 
 # two shapes, and the distance under which they collide [m]; negative: allowed depth
@@ -119,15 +120,10 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
     pairs = [(a, b, 0.0) for a, b in robot.pairs if not (_in_hand(robot, a) and _in_hand(robot, b))]
     carried: dict[int, tuple[Array, Array]] = {}
     surfaces: set[int] = set()
-    held = scene.attached.id if scene.attached else None
-    moving = list(enumerate(owners))  # shapes of the robot and of what it holds; all else is at rest
     for entry in scene.objects:
         joint, T_joint_link, T_link_object = _carrier(robot, scene, entry)
-        # the parts of one object do not collide with each other
-        there = list(enumerate(owners)) if entry.id == held else list(moving)
-        margins = {
-            owner: _margin(robot, scene, owner, entry.id, clearance_m) for owner in {one for _, one in there}
-        }
+        there = list(owners)  # the parts of one object do not collide with each other
+        margins = {owner: _margin(robot, scene, owner, entry.id, clearance_m) for owner in set(there)}
         for part in entry.parts:
             for kind, shape in _geometry(part.shape):
                 place = pin.SE3(T_joint_link @ T_link_object @ part.T_object_shape)
@@ -138,13 +134,11 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
                     carried[new] = (T_joint_link, part.T_object_shape)
                 pairs += [
                     (other, new, margins[owner])
-                    for other, owner in there
+                    for other, owner in enumerate(there)
                     if other not in surfaces and _fits(kind, owner in robot.hand_links, margins[owner])
                 ]
                 if kind in (SURFACE, SHELL):
                     surfaces.add(new)
-                if entry.id == held:
-                    moving.append((new, entry.id))
                 owners.append(entry.id)
     return CollisionChecker(robot, geometry, owners, pairs, carried)
 
@@ -221,8 +215,8 @@ def _(shape: HalfSpace) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
 
 @_geometry.register
 def _(shape: Mesh) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
-    if _is_flat(shape.mesh):  # a wall or shield that is drawn as one sheet has no hull
-        return ((SHELL, _surface(shape.mesh)),)
+    if (sheets := _sheets(shape.mesh)) is not None:
+        return ((SHELL, _surface(sheets)),)
     return ((SURFACE, _surface(shape.mesh)), (HULL, _hull(shape.mesh)))
 
 
@@ -243,10 +237,17 @@ def forget_meshes() -> None:
     _hull.cache_clear()
 
 
-def _is_flat(mesh: trimesh.Trimesh) -> bool:
-    """Whether all vertices lie in one plane."""
-    _, spread, _ = np.linalg.svd(mesh.vertices - mesh.vertices.mean(0), full_matrices=False)
-    return bool(spread[-1] < FLAT * spread[0])
+def _sheets(mesh: trimesh.Trimesh) -> trimesh.Trimesh | None:
+    """A flat mesh, as a wall or a shield is drawn, as two sheets close to each other; None where it is not flat.
+
+    It has no hull, and the broad phase misses what has a bounding box without volume.
+    """
+    _, spread, axes = np.linalg.svd(mesh.vertices - mesh.vertices.mean(0), full_matrices=False)
+    if spread[-1] >= FLAT * spread[0]:
+        return None
+    aside = SHEET_M / 2 * axes[-1]
+    faces = np.vstack([mesh.faces, mesh.faces + len(mesh.vertices)])
+    return trimesh.Trimesh(np.vstack([mesh.vertices - aside, mesh.vertices + aside]), faces, process=False)
 
 
 # The checkers of a pick-up meet the same meshes, and shapes do not change.

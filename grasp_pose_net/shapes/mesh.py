@@ -11,8 +11,8 @@ from grasp_pose_net.exceptions import MeshError
 
 LARGEST_M = 1.0  # a hand cannot hold more
 MILLIMETRES_M = 10.0  # a graspable object whose numbers are millimetres is as long as this, or longer
-FLAT = 1e-7  # volume, relative to a cube of its longest side: of a sheet as thin as a hair
 SMALLEST_M = 0.01  # a fingertip is 2 cm wide; a mesh that was scaled twice is far below
+THINNEST_M = 1e-4  # paper
 
 
 def load_mesh(path: str | Path) -> trimesh.Trimesh:
@@ -42,6 +42,15 @@ def load_mesh(path: str | Path) -> trimesh.Trimesh:
     return centred(mesh)[0]
 
 
+def welded(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """The same surface [m] with vertices of equal place made one: textures, normals and triangle soups split them."""
+    if mesh.is_watertight:
+        return mesh
+    joined = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    joined.merge_vertices()
+    return joined
+
+
 def check_mesh(mesh: trimesh.Trimesh, name: str) -> None:
     """Refuse a mesh that has no inside, or a size that no graspable object has.
 
@@ -62,16 +71,17 @@ def check_mesh(mesh: trimesh.Trimesh, name: str) -> None:
         raise MeshError(
             f"{name}: the mesh is {size:.4g} m long, expected at least {SMALLEST_M:g} m; was it scaled twice?"
         )
+    thickness = _thickness(mesh)
+    if thickness < THINNEST_M:
+        raise MeshError(
+            f"{name}: the mesh has no volume: it is {1000 * thickness:.2g} mm thick; give it an inside"
+        )
     if not mesh.is_watertight:
         raise MeshError(
             f"{name}: the mesh is not watertight (it has holes), so it has no inside; close the holes"
         )
     if not mesh.is_winding_consistent:
         raise MeshError(f"{name}: the faces of the mesh do not agree on which side is outside; turn them")
-    with np.errstate(divide="ignore", invalid="ignore"):  # of a centre of mass that no volume has
-        volume = mesh.volume
-    if abs(volume) <= FLAT * size**3:
-        raise MeshError(f"{name}: the mesh has no volume ({volume:.3g} m³): it is flat")
     # Not mended here: a mesh is inside out mostly because it was mirrored, and then it is of another object.
     if mesh.volume <= 0.0:
         raise MeshError(
@@ -79,13 +89,13 @@ def check_mesh(mesh: trimesh.Trimesh, name: str) -> None:
         )
 
 
-def welded(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """The same surface [m] with vertices of equal place made one: a triangle soup has three of its own each."""
-    if mesh.is_watertight:
-        return mesh
-    joined = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-    joined.merge_vertices(merge_tex=True, merge_norm=True)
-    return joined
+def _thickness(mesh: trimesh.Trimesh) -> float:
+    """Mean thickness [m] of a mesh: that of a plate of its volume and surface."""
+    corners = np.asarray(mesh.triangles, np.float64) - np.mean(mesh.vertices, axis=0)
+    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    area = float(np.linalg.norm(across, axis=1).sum()) / 2
+    volume = float(np.einsum("ij,ij->", corners[:, 0], across)) / 6
+    return 2 * abs(volume) / area if area > 0.0 else 0.0
 
 
 def centred(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, np.ndarray]:

@@ -13,7 +13,7 @@ from grasp_pose_net.world.checks import finite, named
 from grasp_pose_net.world.transforms import Array, rigid_transform
 
 UNIT_TOLERANCE = 1e-3
-LONGEST_WAY_M = 5.0  # straight in or out: no arm has more, and a line is checked in small steps
+LONGEST_WAY_M = 5.0
 POSTURES = ("pre_grasp", "grasp", "squeeze", "efforts")
 
 
@@ -68,11 +68,14 @@ class Grasp:
                 object.__setattr__(self, name, finite(values, f"{where}: {name}", (count,)))
         for name in ("approach", "retreat"):
             direction = finite(getattr(self, name), f"{where}: {name}", (3,))
-            lengths = finite(getattr(self, f"{name}_m"), f"{where}: {name}_m", (2,), LONGEST_WAY_M)
-            wanted, least = lengths.tolist()
+            wanted, least = finite(getattr(self, f"{name}_m"), f"{where}: {name}_m", (2,)).tolist()
             if not 0.0 <= least <= wanted + 1e-6:
                 raise WorldError(
                     f"{where}: least length {least} of {name} must be from 0 to the wanted one {wanted}"
+                )
+            if wanted > LONGEST_WAY_M:
+                raise WorldError(
+                    f"{where}: {wanted:g} m of {name} are wanted, and no arm is longer than {LONGEST_WAY_M:g}"
                 )
             if wanted > 0.0 and abs(np.linalg.norm(direction) - 1.0) > UNIT_TOLERANCE:
                 raise WorldError(

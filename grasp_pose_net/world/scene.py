@@ -168,9 +168,9 @@ class Scene:
         Raises:
             WorldError: two objects have one id.
         """
-        twice = [id for id, count in Counter(entry.id for entry in self.objects).items() if count > 1]
-        if twice:
-            raise WorldError(f"the scene has two objects {min(twice)!r}; give each an id of its own")
+        ids = [entry.id for entry in self.objects]
+        if twice := sorted(one for one, times in Counter(ids).items() if times > 1):
+            raise WorldError(f"the scene has two objects {twice[0]!r}; give each an id of its own")
 
     def __getitem__(self, id: str) -> SceneObject:
         """Object by its id.
@@ -214,12 +214,12 @@ class Scene:
 
     def allowed_depth(self, link: str, id: str) -> float:
         """How far ``link`` may reach into object ``id`` [m]; 0 where nothing was allowed."""
-        return max((a.depth_m for a in self._allowed_of.get(id, ()) if link in a.links), default=0.0)
+        return max((a.depth_m for a in self._allowed_in.get(id, ()) if link in a.links), default=0.0)
 
     @cached_property
-    def _allowed_of(self) -> Mapping[str, list[AllowedContact]]:
+    def _allowed_in(self) -> Mapping[str, list[AllowedContact]]:
         """Allowed contacts by object."""
-        allowed: dict[str, list[AllowedContact]] = {}
+        contacts: dict[str, list[AllowedContact]] = {}
         for contact in self.allowed:
-            allowed.setdefault(contact.id, []).append(contact)
-        return allowed
+            contacts.setdefault(contact.id, []).append(contact)
+        return contacts

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import trimesh
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Pose
 from moveit_msgs.msg import CollisionObject, PlanningSceneWorld
 from node_messages import box_object, mesh_object
 from shape_msgs.msg import SolidPrimitive
@@ -183,9 +184,36 @@ def test_an_open_mesh_is_an_obstacle_and_says_why() -> None:
         [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]], process=False
     )
     entry = object_from_message(mesh_object("wall", wall, np.eye(4)), "world")
-    assert entry.role is Role.OBSTACLE and "object 'wall': the mesh is not watertight" in entry.reason
+    assert entry.role is Role.OBSTACLE and "object 'wall': the mesh has no volume" in entry.reason
     with pytest.raises(PlanningError, match="no single mesh"):
         object_from_message(box_object("table", (1, 1, 1), np.eye(4)), "world").mesh  # noqa: B018
+
+
+def test_a_mesh_as_stl_has_it_is_closed_and_a_flat_one_has_no_volume() -> None:
+    box = trimesh.creation.box((0.1, 0.06, 0.04))
+    soup = trimesh.Trimesh(box.triangles.reshape(-1, 3), np.arange(36).reshape(-1, 3), process=False)
+    target = object_from_message(mesh_object("soup", soup, np.eye(4)), "world")
+    assert target.role is Role.TARGET and len(target.mesh.vertices) == 8
+    corners = [[0, 0, 0], [0.1, 0, 0], [0.1, 0.1, 0], [0, 0.1, 0]]
+    sheet = trimesh.Trimesh(corners, [[0, 1, 2], [0, 2, 3], [2, 1, 0], [3, 2, 0]], process=False)
+    assert (
+        "'flat': the mesh has no volume"
+        in object_from_message(mesh_object("flat", sheet, np.eye(4)), "world").reason
+    )
+
+
+def test_shapes_without_poses_are_where_the_object_is() -> None:
+    """As MoveIt has it."""
+    entry = object_from_message(broken(primitive_poses=[], pose=Pose()), "world")
+    np.testing.assert_array_equal(entry.parts[0].T_object_shape, np.eye(4))
+
+
+def test_several_shapes_that_are_called_an_object_are_an_obstacle_and_say_why() -> None:
+    """Else the best grasp of all would fail because of one object that nobody can grasp."""
+    message = box_object("thing", (1, 1, 1), np.eye(4))
+    message.type.key = "object"
+    entry = object_from_message(message, "world")
+    assert entry.role is Role.OBSTACLE and entry.reason == "object 'thing': expected one mesh, got 1 shapes"
 
 
 def broken(**changes: object) -> CollisionObject:
@@ -202,7 +230,7 @@ def broken(**changes: object) -> CollisionObject:
         (broken(primitives=[SolidPrimitive(type=3, dimensions=[1.0, -2.0])]),
          "'thing': radius of a cylinder: expected a number above 0"),
         (broken(primitives=[SolidPrimitive(type=5, dimensions=[1.0, 2.0])]), "'thing': primitive of type 5 is not supported"),
-        (broken(primitive_poses=[]), "'thing': it has 1 primitive shapes and 0 poses"),
+        (broken(primitive_poses=[Pose(), Pose()]), "'thing': 1 primitive shapes and 2 primitive_poses"),
         (broken(primitives=[], primitive_poses=[]), "'thing' has no shape"),
         (broken(operation=CollisionObject.REMOVE), "'thing': operation .* is not supported"),
     ],

@@ -57,7 +57,7 @@ def test_each_kind_is_taken_or_refused_as_is_right(border: str) -> None:
         (Kind("pickup goal", "planning_options.planning_scene_diff.name", "other", ""),
          "planning_options.planning_scene_diff is not supported; leave it empty"),
         (Kind("pickup goal", "end_effector", "left_hand", ""), "end_effector is 'left_hand'; valid: 'shadow_hand'"),
-        (Kind("joint states", "position[1]", float("nan"), ""), "positions of elbow is not a finite number"),
+        (Kind("joint states", "position[1]", float("nan"), ""), "positions of elbow: nan is not a finite number"),
         (Kind("depth", "image.height", 2**32 - 1, ""), "depth image of 8 x 4294967295 pixels"),
         (Kind("transforms", "transforms[0].header.frame_id", "camera", ""), "the frames base, camera form a loop"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import open3d as o3d
@@ -12,14 +13,19 @@ import trimesh
 pytest.importorskip("rclpy", reason="needs rclpy")
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
 from moveit_msgs.msg import PlanningSceneWorld
 from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
+from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.nodes import perception
+from grasp_pose_net.nodes.messages.basics import transform_stamped
 from grasp_pose_net.nodes.messages.clouds import (
     camera_info_message,
     coloured_cloud_message,
@@ -229,13 +235,23 @@ def of_the_future(message):
     return message
 
 
+def below_zero(message):
+    message.header.stamp.sec = -5
+    return message
+
+
+def in_a_loop(message):
+    message.header.frame_id = "there"
+    return message
+
+
 def with_pose_of_the_future(message):
-    message.header.frame_id = "walking"  # its pose is said for the time in 20 s
+    message.header.frame_id = "walking"  # its pose is said for the time in 5 s
     return message
 
 
 BAD = [
-    (without_x, "cloud has no field x; its fields: y, z"),
+    (without_x, "cloud must have each of the fields x, y, z once; its fields: y, z"),
     (cut_off, "bytes of data; was it cut off?"),
     (all_nan, "none of its 100 points is a finite number"),
     (empty, "the cloud is empty"),
@@ -244,6 +260,8 @@ BAD = [
     (no_frame, "the view on /left/points has no frame_id"),
     (old, "the capture began at "),
     (of_the_future, "are the clocks in step? (1 publisher(s) there)"),
+    (below_zero, "stamp of -5 s and "),
+    (in_a_loop, "the frames back, there form a loop; a calibration was published in both directions?"),
     (with_pose_of_the_future, "transform of 'walking' asked at "),
 ]
 
@@ -251,11 +269,87 @@ BAD = [
 @pytest.mark.parametrize(("spoil", "reason"), BAD, ids=[spoil.__name__ for spoil, _ in BAD])
 def test_a_bad_view_is_left_out_with_its_reason(system, spoil, reason):
     cameras, client, _ = system
-    cameras.tf.send([("world", "walking", np.eye(4))], cameras.get_clock().now() + Duration(seconds=20))
+    cameras.tf.send([("back", "there", np.eye(4)), ("there", "back", np.eye(4))], cameras.get_clock().now())
+    if spoil is with_pose_of_the_future:
+        cameras.tf.send([("world", "walking", np.eye(4))], cameras.get_clock().now() + Duration(seconds=5))
     cameras.say = {"left": lambda stamp: spoil(cameras.good["left"](stamp)), "right": cameras.good["right"]}
     answer = capture(client)
     assert answer.success, answer.message
     assert "left out: left: " in answer.message and reason in answer.message
+
+
+def bad_transforms(stamp):
+    """What tf2 would ignore, too: no rotation, no number, a frame in itself, and a time of another clock."""
+    bad = [transform_stamped("world", f"bad {i}", np.eye(4), stamp) for i in range(5)]
+    bad[0].transform.rotation.w = 0.0
+    bad[1].transform.translation.x = float("nan")
+    bad[2].child_frame_id = "world"
+    bad[3].header.stamp.sec = -3
+    bad[4].header.stamp.sec += 3600
+    return TFMessage(transforms=bad)
+
+
+def test_transforms_that_are_none_are_ignored_and_nothing_ends(system):
+    cameras, client, node = system
+    cameras.say = dict(cameras.good)
+    said = []
+    logger = node.get_logger()
+    node.get_logger = lambda: SimpleNamespace(warning=said.append, info=logger.info, error=said.append)
+    for topic in ("/tf", "/tf_static"):
+        publisher = cameras.create_publisher(TFMessage, topic, LATCHED)
+        for _ in range(3):
+            publisher.publish(bad_transforms(cameras.get_clock().now().to_msg()))
+        wait(lambda: any("'bad 1'" in text for text in said))
+        cameras.destroy_publisher(publisher)
+    answer = capture(client)
+    del node.get_logger
+    assert answer.success and "left out" not in answer.message
+    ignored = [text for text in said if text.startswith("the transform of 'bad 0' is ignored: quaternion")]
+    assert len(ignored) == 1, "one warning, not one a message"
+
+
+def test_two_publishers_of_a_cameras_place_are_refused_until_one_is_gone(system):
+    cameras, client, _ = system
+    cameras.say = dict(cameras.good)
+    rival = rclpy.create_node("rival")
+    TransformBroadcaster(rival).send_static([("world", "left_optical", optical_pose([0.4, 0.4, 0.6]))])
+    answer = capture(client)
+    assert answer.success, answer.message
+    assert "left out: left: two publishers on /tf_static differ about 'left_optical'" in answer.message
+    rival.destroy_node()
+    wait(lambda: "left out" not in capture(client).message)
+
+
+def test_a_change_of_clocks_while_it_runs_is_named_and_recovered_from(system):
+    cameras, client, node = system
+    cameras.say = dict(cameras.good)
+    node.set_parameters([Parameter("use_sim_time", value=True)])  # nobody publishes /clock
+    answer = capture(client)
+    node.set_parameters([Parameter("use_sim_time", value=False)])
+    assert not answer.success and "but it is 0.000 s: are the clocks in step?" in answer.message
+    assert capture(client).success
+
+
+def test_what_nobody_expected_is_answered_and_nobody_plans_on_what_was_seen_before(system, monkeypatch):
+    cameras, client, node = system
+    cameras.say = dict(cameras.good)
+    assert capture(client).success
+
+    def broken(*given, **named):
+        raise IndexError("a fault of the package")
+
+    monkeypatch.setattr(perception, "perceive", broken)
+    client.scenes.clear()
+    answer = capture(client)
+    assert not answer.success
+    assert (
+        "unexpected error in a request to ~/capture: IndexError('a fault of the package')" in answer.message
+    )
+    wait(lambda: client.scenes)
+    assert len(client.scenes[-1].collision_objects) == 0
+    assert node.faults.health().level == DiagnosticStatus.ERROR
+    monkeypatch.undo()
+    assert capture(client).success
 
 
 def test_silent_cameras_are_a_failure_and_the_scene_is_emptied_and_the_node_lives_on(system):
@@ -375,7 +469,7 @@ def test_broken_depth_images_are_named():
         points_from_depth(image, info)
     image, info = depth_messages(np.ones((2, 3)))
     info.p, info.k = [0.0] * 12, [0.0] * 9
-    with pytest.raises(ValueError, match="camera info has no focal length"):
+    with pytest.raises(ValueError, match="camera info has focal lengths of 0 and 0 px in k; calibrate"):
         points_from_depth(image, info)
     image.encoding = "rgb8"
     with pytest.raises(ValueError, match="depth image has encoding 'rgb8'; expected one of 16UC1"):

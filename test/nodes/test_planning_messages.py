@@ -13,8 +13,10 @@ from types import SimpleNamespace
 from moveit_msgs.msg import CollisionObject, MoveItErrorCodes, PlanningSceneWorld
 from node_messages import box_object, mesh_object
 
-from grasp_pose_net.exceptions import MeshError, PlanningError
-from grasp_pose_net.nodes.inference import error_code
+from grasp_pose_net.exceptions import MeshError, MessageError, PlanningError, WorldError
+from grasp_pose_net.nodes.hostile import BORDERS
+from grasp_pose_net.nodes.inference import error_code, left_out
+from grasp_pose_net.nodes.support import object_scene
 from grasp_pose_net.nodes.support.object_scene import ObjectScene
 from grasp_pose_net.nodes.support.shared import SceneParameters
 from grasp_pose_net.planning import Account, Batch, NoGraspFound, Plan, Reject
@@ -86,6 +88,70 @@ def test_a_scene_that_is_refused_is_refused_to_all_who_ask_until_a_better_one_co
     assert len(topic.warned) == 1
     topic.publish(mesh_object("can", CAN, T_WORLD_OBJECT))
     assert [entry.role for entry in scene.scene.objects] == [Role.TARGET]
+
+
+def test_a_target_that_says_too_much_or_too_little_is_refused_and_never_another_object() -> None:
+    topic = Topic()
+    scene = ObjectScene(topic, SceneParameters())
+    support = box_object("shelf", (1.0, 1.0, 0.1), np.eye(4))
+    support.type.key = "support"
+    topic.publish(mesh_object("can", CAN, T_WORLD_OBJECT), TABLE, support)
+    place = mesh_object("can", CAN, T_WORLD_OBJECT).pose
+    with pytest.raises(
+        MessageError, match=r"the target has a pose, .* but no mesh; send its mesh, or the id"
+    ):
+        scene.around(CollisionObject(pose=place), [])
+    with pytest.raises(MessageError, match="target 'can' has a pose"):
+        scene.around(CollisionObject(id="can", pose=place), [])
+    for name, role in (("table", "obstacle"), ("shelf", "support")):
+        with pytest.raises(
+            MessageError, match=f"target '{name}' has a mesh, and the scene has a {role} of this id"
+        ):
+            scene.around(mesh_object(name, CAN, T_WORLD_OBJECT), [])
+    block = box_object("block", (0.1, 0.1, 0.1), T_WORLD_OBJECT)
+    block.id = ""
+    with pytest.raises(MeshError, match="object 'target': expected one mesh, got 1 shapes"):
+        scene.around(block, [])
+    with pytest.raises(WorldError, match="two objects 'can'"):
+        scene.around(CollisionObject(id="can"), [box_object("can", (1, 1, 1), np.eye(4))])
+    mesh = mesh_object("mesh", CAN, T_WORLD_OBJECT)
+    mesh.id = ""
+    _, (own,) = scene.around(mesh, [])
+    assert own.id == "target"
+
+
+def test_a_scene_that_nobody_could_convert_is_no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was there before must not be planned on, whatever went wrong with what is there now."""
+    topic = Topic()
+    scene = ObjectScene(topic, SceneParameters())
+    topic.publish(mesh_object("can", CAN, T_WORLD_OBJECT))
+
+    def broken(*given: object) -> None:
+        raise ZeroDivisionError("a fault of the package")
+
+    monkeypatch.setattr(object_scene, "scene_from_message", broken)
+    with pytest.raises(ZeroDivisionError):  # the node's guard logs and shows it
+        topic.publish(TABLE)
+    with pytest.raises(MessageError, match="is refused: a fault of the package"):
+        scene.around(CollisionObject(), [])
+
+
+def test_what_was_left_out_of_the_best_of_all_is_said() -> None:
+    topic = Topic()
+    scene = ObjectScene(topic, SceneParameters())
+    open_box = trimesh.Trimesh(CAN.vertices, CAN.faces[:-1], process=False)
+    topic.publish(mesh_object("can", CAN, T_WORLD_OBJECT), mesh_object("open", open_box, np.eye(4)), TABLE)
+    assert "; not to be grasped: open (object 'open': the mesh is not watertight" in left_out(scene.scene)
+
+
+def test_a_refinement_that_answers_something_else_is_refused() -> None:
+    """Ids, counts and numbers that are not those of the candidates must not reach the plan."""
+    answer = BORDERS["refined"].honest()
+    answer.grasps[0].id = answer.grasps[1].id
+    with pytest.raises(
+        PlanningError, match="3 grasps and 3 reasons to 3 candidates, not with the ids that were sent"
+    ):
+        BORDERS["refined"].decode(answer)
 
 
 @pytest.mark.parametrize(

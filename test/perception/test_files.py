@@ -12,7 +12,7 @@ import yaml
 
 from grasp_pose_net.exceptions import PerceptionError
 from grasp_pose_net.perception import occupied_cells, perceive_files, report
-from grasp_pose_net.world import split_transform, transform_points
+from grasp_pose_net.world import make_transform, split_transform, transform_points
 
 CLOUDS = Path(os.environ.get("GRASP_POSE_NET_CLOUDS", Path(__file__).parents[2].parent / "shared" / "clouds"))
 needs_clouds = pytest.mark.skipif(
@@ -69,6 +69,14 @@ def test_several_views_need_poses(recorded, tmp_path):
         perceive_files(recorded[0], None, tmp_path)
 
 
+def matrix(scale=(1, 1, 1), last=(0, 0, 0, 1), transposed=False):
+    """Poses with a 4 x 4 matrix that is none."""
+    T_world_camera = make_transform((0.3, 0.2, 0.5), (0.8, 0.0, 0.6, 0.0))
+    T_world_camera[:3, :3] *= scale
+    T_world_camera[3] = last
+    return json.dumps({"camera_1": (T_world_camera.T if transposed else T_world_camera).tolist()})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -80,7 +88,18 @@ def test_several_views_need_poses(recorded, tmp_path):
         ),
         ("{camera_1: up}", 'got "up"'),
         ("{camera_9: [0, 0, 0, 1, 0, 0, 0]}", "no pose for camera_1.pcd; poses for: camera_9"),
-        ("{camera_1: [0, 0, 0, 0, 0, 0, 0]}", "pose of camera_1.pcd: expected"),
+        ("{camera_1: [0, 0, 0, 0, 0, 0, 0]}", r"pose of camera_1.pcd: quaternion .* has no length"),
+        ("{camera_1: [.nan, 0, 0, 1, 0, 0, 0]}", "pose of camera_1.pcd: position: nan at 0 is not a finite"),
+        (
+            matrix(scale=(1.15, 1, 1)),
+            "no rotation and translation: it scales or shears: its columns are 1.15, 1, 1 long",
+        ),
+        (matrix(scale=(1, 1, -1)), "no rotation and translation: it mirrors: its determinant is -1"),
+        (
+            matrix(last=(0.1, 0, 0, 1)),
+            r"no rotation and translation: its last row is \[0.1, 0.0, 0.0, 1.0\]$",
+        ),
+        (matrix(transposed=True), r"its last row is \[0.3, 0.2, 0.5, 1.0\]; is it transposed\?"),
     ],
 )
 def test_bad_poses_are_named(recorded, tmp_path, text, message):

@@ -133,6 +133,29 @@ def test_upright_boxes_hold_their_points_tightly() -> None:
     assert size.prod() <= np.ptp(points, axis=0).prod() * 1.001
 
 
+@pytest.mark.parametrize(
+    "corners", [[[0, 0, 0], [0.3, 0.4, 0], [0.3, 0.4, 0.4]], [[1, 1, 0], [1, 1, 0.4]]], ids=["wall", "rod"]
+)
+def test_what_is_a_line_from_above_has_an_upright_box_too(corners: list[list[float]]) -> None:
+    points = np.array(corners, float)
+    T_world_box, size = upright_box(points)
+    local = (points - T_world_box[:3, 3]) @ T_world_box[:3, :3]
+    np.testing.assert_allclose(np.ptp(local, axis=0), size, atol=1e-12)
+    np.testing.assert_allclose(
+        sorted(size), [0.0, *sorted((np.hypot(*np.ptp(points[:, :2], axis=0)), 0.4))], atol=1e-12
+    )
+    np.testing.assert_allclose(np.linalg.det(T_world_box[:3, :3]), 1.0)
+
+
+def test_a_wall_drawn_as_a_sheet_is_an_obstacle_of_no_thickness() -> None:
+    sheet = trimesh.Trimesh(
+        [[0, 0, 0], [0, 0.4, 0], [0, 0.4, 0.4], [0, 0, 0.4]], [[0, 1, 2], [0, 2, 3]], process=False
+    )
+    wall = SceneObject("wall", make_transform((0.8, -0.2, TOP_M)), (Part(Mesh(sheet)),))
+    (box_,) = surroundings(Scene((TABLE, wall)), CAN).obstacles
+    np.testing.assert_allclose(sorted(box_.shape.size), (1e-4, 0.4, 0.4), atol=1e-9)
+
+
 @pytest.fixture(scope="module")
 def robot() -> RobotModel:
     return RobotModel(robot_urdf(), robot_srdf())

@@ -10,9 +10,9 @@ import torch
 import trimesh
 from planning_scenes import free_context, over_table
 
-from grasp_pose_net.exceptions import CheckpointError
+from grasp_pose_net.exceptions import CheckpointError, PlanningError
 from grasp_pose_net.hand import Hand, Kinematics, rotation_from_quat
-from grasp_pose_net.inference import NetworkProposer, SampledProposer, retry_rotations
+from grasp_pose_net.inference import SAMPLED, NetworkProposer, SampledProposer, retry_rotations
 from grasp_pose_net.inference.proposal import make_proposer
 from grasp_pose_net.models import robot_srdf, robot_urdf, share_dir
 from grasp_pose_net.planning import (
@@ -275,3 +275,13 @@ def test_unknown_network_is_named(hand: Hand) -> None:
     with pytest.raises(Exception, match="no_such_network") as caught:
         GraspPlanner(hand, PlannerConfig(network="no_such_network"))
     assert isinstance(caught.value, CheckpointError)
+
+
+def test_a_target_in_the_place_of_another_object_is_refused(hand: Hand, can: SceneObject) -> None:
+    """The same object under two names would be grasped through itself, and be said to be in its own way."""
+    planner = GraspPlanner(hand, PlannerConfig(network=SAMPLED, tries=1))
+    other = dataclasses.replace(can, id="mine")
+    with pytest.raises(PlanningError, match=r"target 'mine' lies in object '.*', \d+ mm deep; ask for"):
+        planner.plan(Scene((can,)), other)
+    beside = SceneObject.target("beside", make_transform((0.1, 0.0, 0.0)) @ can.T_world_object, can.mesh)
+    planner.plan(Scene((can,)), beside)

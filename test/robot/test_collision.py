@@ -7,7 +7,7 @@ from robot_scenes import box
 
 from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.robot import hand_checker, scene_checker
-from grasp_pose_net.world import Scene, SceneObject, make_transform, transform_points
+from grasp_pose_net.world import Mesh, Part, Scene, SceneObject, make_transform, transform_points
 
 
 @pytest.fixture
@@ -45,6 +45,29 @@ def test_a_finger_that_reaches_in_is_named(robot, home, fingertip, kind):
     assert hits(robot, Scene((slab(kind, fingertip, -0.002),)), home) is None
     hit = hits(robot, Scene((slab(kind, fingertip, 0.003),)), home)
     assert hit is not None and hit[0].startswith("rh_") and hit[1] == "slab"
+
+
+def sheet(top):
+    """Level sheet of two triangles through a point, as walls and shields are drawn."""
+    corners = np.add(top, [(-0.1, -0.1, 0), (0.1, -0.1, 0), (0.1, 0.1, 0), (-0.1, 0.1, 0)])
+    mesh = trimesh.Trimesh(corners, [[0, 1, 2], [0, 2, 3]], process=False)
+    return SceneObject("sheet", np.eye(4), (Part(Mesh(mesh)),))
+
+
+@pytest.mark.parametrize("link", ["rh_mfdistal", "forearm_link"])
+def test_a_sheet_is_hit_by_hand_and_arm_and_what_is_beside_it_is_free(robot, home, fingertip, link):
+    place = fingertip if link.startswith("rh_") else robot.link_pose(home, link)[:3, 3]
+    hit = hits(robot, Scene((sheet(np.add(place, (0, 0, 0.003))),)), home)
+    assert hit is not None and hit[1] == "sheet"
+    assert hits(robot, Scene((sheet(np.add(fingertip, (0, 0, -0.01))),)), home) is None
+
+
+def test_the_order_of_objects_does_not_change_what_a_held_one_hits(robot, home, fingertip):
+    """Objects at rest are not tested against each other, and the held one is tested against all."""
+    held, floor = slab("box", fingertip, 0.05), box("floor", (0.2, 0.2, 0.1), np.add(fingertip, (0, 0, -0.1)))
+    for objects in ((held, floor), (floor, held)):
+        scene = Scene(objects).attach("slab", robot.tip, robot.link_pose(home, robot.tip), robot.hand_links)
+        assert set(hits(robot, scene, home)) == {"slab", "floor"}
 
 
 @pytest.mark.parametrize(("depth_m", "free"), [(0.003, True), (0.008, False)])

@@ -33,6 +33,7 @@ from grasp_pose_net.world.checks import FARTHEST_M, LARGEST
 from grasp_pose_net.world.transforms import SHORTEST_QUATERNION
 
 CLOSE_S, SQUEEZE_S = 0.8, 1.2
+UNNAMED = "unnamed"  # id of a grasp that has none
 MOST_GRASPS = 10_000
 SHORTEST_DIRECTION = 1e-6
 
@@ -144,7 +145,7 @@ def grasp_from_message(message: GraspMessage, scene: Scene, tip: str, hand_joint
     (pre_grasp,) = _postures(message, "pre_grasp_posture", 1, hand_joints)
     touch, *squeeze = _postures(message, "grasp_posture", 2, hand_joints)
     return Grasp(
-        id=message.id or "unnamed",
+        id=message.id or UNNAMED,
         joint_names=tuple(hand_joints),
         T_world_tip=T_world_tip,
         approach=approach,

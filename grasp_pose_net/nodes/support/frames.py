@@ -134,21 +134,29 @@ class FrameGraph:
         return parents | self._moving.keys() | self._fixed.keys()
 
     def _to_root(self, frame: str, stamp: float | None) -> tuple[Array, str]:
-        T_root_frame, passed = np.eye(4), {frame: None}  # a dictionary keeps the order
-        while frame in self._moving or frame in self._fixed:
-            if frame in self._fixed:
-                frame, T_parent_frame = self._place(frame)
+        way = self._way(frame)
+        T_root_frame = np.eye(4)
+        for child in way[:-1]:
+            if child in self._fixed:
+                _, T_parent_child = self._place(child)
             else:
-                parent, stamps, poses = self._moving[frame]
-                frame, T_parent_frame = parent, _at(stamps, poses, stamp, frame)
-            if frame in passed:
-                loop = list(passed)[list(passed).index(frame) :]
+                _, stamps, poses = self._moving[child]
+                T_parent_child = _at(stamps, poses, stamp, child)
+            T_root_frame = T_parent_child @ T_root_frame
+        return T_root_frame, way[-1]
+
+    def _way(self, frame: str) -> list[str]:
+        """Frames from one to its root."""
+        way = {frame: None}  # a dictionary keeps the order
+        while frame in self._fixed or frame in self._moving:
+            frame = self._place(frame)[0] if frame in self._fixed else self._moving[frame][0]
+            if frame in way:
+                loop = list(way)[list(way).index(frame) :]
                 raise PlanningError(
                     f"the frames {', '.join(sorted(loop)[:10])} form a loop; a calibration was published in both directions?"
                 )
-            passed[frame] = None
-            T_root_frame = T_parent_frame @ T_root_frame
-        return T_root_frame, frame
+            way[frame] = None
+        return list(way)
 
     def _place(self, frame: str) -> Claim:
         """Where a fixed frame is."""
