@@ -11,6 +11,10 @@ class ConfigError(GraspPoseNetError):
     """A configuration or model file does not say what it must."""
 
 
+class StorageError(GraspPoseNetError):
+    """A file or folder cannot be written."""
+
+
 class WorldError(GraspPoseNetError, ValueError):
     """A pose, shape, scene, grasp, trajectory or joint state is none: not finite, not rigid and so on."""
 
