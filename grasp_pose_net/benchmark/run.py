@@ -45,7 +45,7 @@ def run_benchmark(
     """Measure every object of a folder and write ``report.json``, ``report.md``, plots and pictures of failures.
 
     Args:
-        meshes: folder with files `<source>/<name>.obj` (or ply, stl, off).
+        meshes: folder with files `<source>/<name>.obj` (or ply, stl, off, glb).
         out: folder to write into; the same call goes on where it stopped.
         config: what is done.
         split: side of the split by name that the objects are of: test, train or all.

@@ -54,7 +54,7 @@ def synthesize_dataset(
     """Plan grasps for every mesh of a folder and write one compressed file.
 
     Args:
-        meshes: folder with files `<source>/<name>.obj` (or ply, stl, off).
+        meshes: folder with files `<source>/<name>.obj` (or ply, stl, off, glb).
         out: the `.npz` to write; `<out>.parts/` beside it keeps finished objects, and makes the run
             resumable.
         hand: name of the hand, or path of its hand.yaml.
