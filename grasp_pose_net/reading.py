@@ -169,6 +169,14 @@ def parse_xml(text: str, where: str, refusal: Refusal = ConfigError) -> ET.Eleme
         raise refusal(f"{where} is not valid XML: {one_line(error)}") from error
 
 
+def attribute(element: ET.Element, name: str, where: str, refusal: Refusal = ConfigError) -> str:
+    """An attribute that must be there; else ``refusal``."""
+    text = element.get(name)
+    if text is None:
+        raise refusal(f"{where} lacks {name}")
+    return text
+
+
 def read_arrays(
     path: Path, names: Iterable[str] = (), most_mb: int = ARRAYS_MB, refusal: Refusal = GraspPoseNetError
 ) -> dict[str, np.ndarray]:
