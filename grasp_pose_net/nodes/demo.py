@@ -33,7 +33,7 @@ from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.laboratory import mesh_files, turns
 from grasp_pose_net.simulation.lift_trial import HOLD_S, judge_lift
 from grasp_pose_net.simulation.picture import draw_grasp
-from grasp_pose_net.storage import save_json
+from grasp_pose_net.storage import prepare_folder, save_json
 from grasp_pose_net.system import NODES, Start
 from grasp_pose_net.world import WORLD, Array, SceneObject
 
@@ -198,6 +198,7 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[st
     console = Console()
     folder = Path("runs") / "demo" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     place = "" if objects is None else str(objects.resolve())
+    prepare_folder(folder)
     _check_objects(place, episodes, seed, console)
     parameters = {node.name: node.overrides(Start(objects=place)) for node in NODES}
     parameters["simulation"]["seed"] = seed

@@ -134,7 +134,10 @@ def _finished(parts: Path, tasks: Sequence[Task]) -> dict[str, GraspDataset]:
         file = parts / f"{task.name}.npz"
         if not file.exists():
             continue
-        part = load_dataset(file)
+        try:
+            part = load_dataset(file)
+        except GraspPoseNetError:  # broken: it is planned again
+            continue
         if part.run != task.run:
             raise GraspPoseNetError(
                 f"{parts} has grasps of other settings ({differences(part.run, task.run)}); ask for the same, "

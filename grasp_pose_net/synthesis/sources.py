@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grasp_pose_net.exceptions import GraspPoseNetError
-from grasp_pose_net.shapes.mesh_files import SUFFIXES
+from grasp_pose_net.reading import read_bytes
+from grasp_pose_net.shapes.mesh_files import LARGEST_MB, SUFFIXES
 from grasp_pose_net.shapes.split import object_hash
 
 
@@ -47,4 +48,4 @@ def find_meshes(folder: Path, sources: Sequence[str] = ()) -> list[Path]:
 
 def mesh_hash(mesh: Path) -> str:
     """Beginning of the SHA-256 of a mesh file, to know it again."""
-    return hashlib.sha256(mesh.read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(read_bytes(mesh, LARGEST_MB)).hexdigest()[:16]
