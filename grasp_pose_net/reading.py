@@ -11,7 +11,6 @@ import math
 import stat
 import xml.etree.ElementTree as ET
 import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -197,14 +196,13 @@ def read_arrays(
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             chosen = list(names) or list(members)
             if missing := [name for name in chosen if name not in members]:
-                raise refusal(f"{path}: no array {missing[0]!r} in it; it has {', '.join(members) or 'none'}")
+                raise refusal(f"{path}: no array {missing[0]!r} in it; it has {brief(list(members), WORDS)}")
             if sum(members[name].file_size for name in chosen) > most_mb * MEGABYTE:
                 raise refusal(f"{path}: its arrays claim more than {most_mb} MiB")
             return {name: _array(archive, members[name]) for name in chosen}
-    # what zipfile and numpy raise of files that are none or cut; NotImplementedError: of a compression
-    except (OSError, EOFError, ValueError, KeyError, TypeError, SyntaxError) as error:
-        raise refusal(f"{path}: cannot be read as arrays ({one_line(error)})") from error
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except GraspPoseNetError:
+        raise
+    except Exception as error:  # zipfile and numpy raise anything of files that are none or cut
         raise refusal(f"{path}: cannot be read as arrays ({one_line(error)})") from error
 
 

@@ -17,7 +17,7 @@ from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.from_views import perceive
 from grasp_pose_net.perception.table import Table, facing_plane
 from grasp_pose_net.perception.views import View
-from grasp_pose_net.reading import brief, one_line, read_yaml
+from grasp_pose_net.reading import brief, read_yaml
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, SignedDistanceField, occupancy_grid
 from grasp_pose_net.storage import prepare_folder, whole
 from grasp_pose_net.world import Array, inverse_transform, make_transform, rigid_transform
@@ -127,19 +127,20 @@ def _pose(path: Path, entries: dict[str, Any], cloud: Path) -> Array:
         raise PerceptionError(
             f"{path}: no pose for {cloud.name}; poses for: {', '.join(map(str, entries)) or 'none'}"
         )
-    name = f"pose of {cloud.name}"
     try:
-        if len(entry) == 7:
-            return make_transform(entry[:3], entry[3:])
-        if len(entry) == 4:
-            return rigid_transform(entry, name)
+        numbers = np.array(entry, float)
+    except (TypeError, ValueError, OverflowError):
+        numbers = np.empty(0)
+    try:
+        if numbers.shape == (7,):
+            return rigid_transform(make_transform(numbers[:3], numbers[3:]), "the pose")
+        if numbers.shape == (4, 4):
+            return rigid_transform(numbers, "the 4 x 4 matrix")
     except WorldError as error:
-        text = str(error) if name in str(error) else f"{name}: {error}"
-        raise PerceptionError(f"{path}: {one_line(text)}") from error
-    except TypeError:  # no list at all
-        pass
+        raise PerceptionError(f"{path}: pose of {cloud.name}: {error}") from error
     raise PerceptionError(
-        f"{path}: {name}: expected [x, y, z, qw, qx, qy, qz] or a 4 x 4 matrix, got {brief(entry)}"
+        f"{path}: pose of {cloud.name}: expected [x, y, z, qw, qx, qy, qz] or a 4 x 4 matrix, "
+        f"got {brief(entry)}"
     )
 
 

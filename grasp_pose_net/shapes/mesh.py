@@ -41,6 +41,7 @@ def load_mesh(path: str | Path) -> trimesh.Trimesh:
         raise MeshError(
             f"{path}: expected a mesh with faces, found none; is it a mesh file, and no point cloud?"
         )
+    found.remove_unreferenced_vertices()
     mesh, notes = mended(found)
     check_mesh(mesh, str(path))
     mesh, _ = centred(mesh)
@@ -67,18 +68,21 @@ def mended(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, list[str]]:
         or len(mesh.faces) > MOST_FACES
     ):
         return mesh, []
-    made, notes = trimesh.Trimesh(vertices, mesh.faces, process=False), []
-    for step in (_weld, _drop_surplus, _weld_coarsely, _close_holes):
+    made, notes = welded(mesh), []
+    for step in (_drop_surplus, _weld_coarsely, _close_holes):
+        if made.is_watertight or not len(made.faces):
+            break
         notes += step(made)
-        if made.is_watertight:
-            return made, notes
-    return mesh, []
+    return (made, notes) if made.is_watertight else (mesh, [])
 
 
-def _weld(mesh: trimesh.Trimesh) -> list[str]:
-    """Join vertices at one place, which textures and normals split; that changes no surface, and is not worth a note."""
-    mesh.merge_vertices()
-    return []
+def welded(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """The same surface [m] with vertices of equal place made one: textures, normals and triangle soups split them."""
+    if mesh.is_watertight:
+        return mesh
+    joined = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    joined.merge_vertices()
+    return joined
 
 
 def _drop_surplus(mesh: trimesh.Trimesh) -> list[str]:
@@ -99,9 +103,9 @@ def _weld_coarsely(mesh: trimesh.Trimesh) -> list[str]:
     """Join vertices that a file with few digits has moved apart."""
     before = len(mesh.vertices)
     mesh.merge_vertices(digits_vertex=WELD_DIGITS)
-    welded = before - len(mesh.vertices)
+    joined = before - len(mesh.vertices)
     _drop_surplus(mesh)
-    return [f"{welded} vertices up to {10.0 ** (3 - WELD_DIGITS):g} mm apart are welded"] if welded else []
+    return [f"{joined} vertices up to {10.0 ** (3 - WELD_DIGITS):g} mm apart are welded"] if joined else []
 
 
 def _close_holes(mesh: trimesh.Trimesh) -> list[str]:
