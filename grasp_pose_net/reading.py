@@ -50,7 +50,12 @@ def check_file(path: Path, most_mb: int, refusal: Refusal = ConfigError) -> None
     try:
         found = path.stat()
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-        raise refusal(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        why = (
+            "no such file"
+            if isinstance(error, FileNotFoundError)
+            else getattr(error, "strerror", None) or error
+        )
+        raise refusal(f"cannot read {path}: {why}") from error
     if not stat.S_ISREG(found.st_mode):
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no ordinary file (a pipe, socket or device)"
         raise refusal(f"cannot read {path}: it is {kind}")
@@ -88,7 +93,9 @@ def read_yaml(path: Path, refusal: Refusal = ConfigError) -> dict[str, Any]:
     """
     text = read_text(path, 1, refusal)
     try:
-        data = _Loader(text).get_single_data()
+        loader = _Loader(text)
+        loader.name = path.name  # for its errors
+        data = loader.get_single_data()
     except Exception as error:  # of numbers and dates that are none PyYAML lets anything through
         why = "nested too deeply" if isinstance(error, RecursionError) else one_line(error)
         raise refusal(f"{path} is not valid YAML: {why}") from error

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 LARGEST_M = 1.0  # a hand cannot hold more
 MILLIMETRES_M = 10.0  # a graspable object whose numbers are millimetres is as long as this, or longer
 SMALLEST_M = 0.01  # a fingertip is 2 cm wide; a mesh that was scaled twice is far below
+FARTHEST_M = 1000.0  # of a vertex: beyond, digits are lost that matter
 THINNEST_M = 1e-4  # paper
 LARGEST_LEAK_M = 0.03  # around a hole of 1 cm, half a fingertip
 WELD_DIGITS = 5  # vertices that agree in so many digits [m] are one: 0.01 mm
@@ -92,8 +93,7 @@ def _drop_surplus(mesh: trimesh.Trimesh) -> list[str]:
         ("triangles of area 0", mesh.nondegenerate_faces),
         ("faces that are there twice", mesh.unique_faces),
     ):
-        good = kept()
-        if not good.all():
+        if len(mesh.faces) and not (good := kept()).all():
             notes.append(f"{np.count_nonzero(~good)} {words} are left out")
             mesh.update_faces(good)
     return notes
@@ -143,6 +143,10 @@ def check_mesh(mesh: trimesh.Trimesh, name: str) -> None:
     """
     if not np.isfinite(mesh.vertices).all():
         raise MeshError(f"{name}: the mesh has vertices that are not finite numbers; export it again")
+    if np.abs(mesh.vertices).max(initial=0.0) > FARTHEST_M:
+        raise MeshError(
+            f"{name}: the mesh has vertices beyond {FARTHEST_M:g} m from its origin; move it there"
+        )
     if len(mesh.faces) > MOST_FACES:
         raise MeshError(
             f"{name}: the mesh has {len(mesh.faces)} faces, expected at most {MOST_FACES}; simplify it"
@@ -173,7 +177,7 @@ def check_mesh(mesh: trimesh.Trimesh, name: str) -> None:
 
 def _in_size(mesh: trimesh.Trimesh) -> bool:
     """Whether a hand could hold it; another mesh is refused, and need not be mended."""
-    return SMALLEST_M <= float(mesh.extents.max()) <= LARGEST_M
+    return np.abs(mesh.vertices).max() <= FARTHEST_M and SMALLEST_M <= float(mesh.extents.max()) <= LARGEST_M
 
 
 def _thickness(mesh: trimesh.Trimesh) -> float:

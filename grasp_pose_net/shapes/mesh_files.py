@@ -49,7 +49,9 @@ def read_geometry(path: Path, refusal: Refusal = MeshError) -> trimesh.Trimesh |
     except Exception as error:  # trimesh's readers raise anything
         raise refusal(f"{path}: cannot be read as {kind[1:].upper()} ({one_line(error)})") from error
     if not isinstance(found, trimesh.Trimesh | trimesh.PointCloud) or not len(found.vertices):
-        raise refusal(f"{path}: there is no geometry in it")
+        raise refusal(f"{path}: expected a mesh with faces, or points, found nothing")
+    if found.vertices.shape[1:] != (3,):
+        raise refusal(f"{path}: its vertices have {found.vertices.shape[-1]} coordinates, expected 3")
     if isinstance(found, trimesh.Trimesh) and not _whole_faces(found):
         raise refusal(f"{path}: a face names a vertex beyond the {len(found.vertices)} there are")
     return found
