@@ -18,6 +18,7 @@ from typing import Any
 
 from grasp_pose_net.exceptions import ExecutionError
 from grasp_pose_net.process import settle
+from grasp_pose_net.storage import prepare_folder
 from grasp_pose_net.system import NODES, NodeSpec, Start
 
 LOG_LINES = 15
@@ -95,7 +96,7 @@ class Runner:
     def __enter__(self) -> Runner:
         """Start every node."""
         prepare_environment()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        prepare_folder(self.folder)
         try:
             for node in self._nodes:
                 self._processes[node.name] = self._start(node)

@@ -17,8 +17,15 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except GraspPoseNetError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        text = str(error)
+    except OSError as error:  # a folder that is gone, a disk that is full: what the system says
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except MemoryError:
+        text = "there is not enough memory"
+    else:
+        return
+    typer.echo(f"error: {text}", err=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.reading import brief, read_yaml
 
 T = TypeVar("T")
 NUMBERS = {float: Real, int: Integral}  # what is good for a field of the type
@@ -74,23 +73,6 @@ def range_text(ends: tuple[float, float]) -> str:
     return f"at least {low}" if ends[1] == math.inf else f"{low} to {high}"
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Mapping in a YAML file.
-
-    Raises:
-        ConfigError: the file is missing, is no YAML, or its top level is no mapping.
-    """
-    try:
-        data = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected a mapping at the top level, found {type(data).__name__}")
-    return data
-
-
 def load_yaml(path: Path, cls: type[T]) -> T:
     """Dataclass ``cls`` from a YAML file; unknown, missing or mistyped keys are errors.
 
@@ -123,7 +105,7 @@ def _built(data: Mapping[str, Any], cls: type[T], path: str, base: Any = MISSING
     fields = {field.name: field for field in dataclasses.fields(typing.cast(Any, cls))}
     if unknown := sorted(map(str, set(data) - set(fields))):
         valid = ", ".join(path + name for name in sorted(fields))
-        raise ConfigError(f"unknown key {path + unknown[0]!r}; valid keys: {valid}")
+        raise ConfigError(f"unknown key {brief(path + unknown[0])}; valid keys: {valid}")
     values = {}
     for name, field in fields.items():
         default = default_of(field) if base is MISSING else getattr(base, name)
@@ -169,10 +151,13 @@ def checked(value: Any, hint: Any, name: str, about: Mapping[str, Any], base: An
             checked(v, e, f"{name}[{i}]", about) for i, (v, e) in enumerate(zip(value, element, strict=True))
         )
     if origin is dict and isinstance(value, Mapping):
-        return {k: checked(v, args[1], f"{name}.{k}", about) for k, v in value.items()}
+        return {
+            _plain(k, args[0], f"key of {name}", None): checked(v, args[1], f"{name}.{k}", about)
+            for k, v in value.items()
+        }
     choices = about.get("choices") or (args if origin is typing.Literal else ())
     if choices and value not in choices:
-        raise ConfigError(f"{name} is {value!r}; valid: {', '.join(choices)}")
+        raise ConfigError(f"{name} is {brief(value)}; valid: {', '.join(choices)}")
     return value if origin is typing.Literal else _plain(value, origin or hint, name, about.get("range"))
 
 
@@ -182,11 +167,15 @@ def _plain(value: Any, kind: Any, name: str, ends: tuple[float, float] | None) -
     if isinstance(good, type) and (
         not isinstance(value, good) or (isinstance(value, bool) and kind is not bool)
     ):
-        raise ConfigError(f"{name}: expected {kind.__name__}, got {type(value).__name__} ({value!r})")
+        raise ConfigError(f"{name}: expected {kind.__name__}, got {type(value).__name__} ({brief(value)})")
     if kind not in NUMBERS:
         return value
-    value = kind(value)
-    if not math.isfinite(value) and (ends is None or value not in ends):
+    try:
+        value = kind(value)
+        finite = math.isfinite(value)
+    except OverflowError as error:  # a whole number of hundreds of digits
+        raise ConfigError(f"{name}: {brief(value)} is too large a number") from error
+    if not finite and (ends is None or value not in ends):
         raise ConfigError(f"{name}: {value} is not a finite number")
     if ends is not None and not ends[0] <= value <= ends[1]:
         raise ConfigError(f"{name}: {value} is out of range; valid: {range_text(ends)}")

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+LONGEST_TEXT = 1000
+
 
 class GraspPoseNetError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose; one line, whatever the names in it are."""
+
+    def __str__(self) -> str:
+        """The text as one line of a length that is read."""
+        text = " ".join(super().__str__().split())
+        return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 
 
 class ConfigError(GraspPoseNetError):
     """A configuration or model file does not say what it must."""
+
+
+class StorageError(GraspPoseNetError):
+    """A file or folder cannot be written."""
 
 
 class WorldError(GraspPoseNetError, ValueError):
@@ -36,4 +47,6 @@ class PlanningError(GraspPoseNetError):
 
 
 class ExecutionError(GraspPoseNetError):
-    """A motion or a process did not do what it was told."""
+    """A motion or a process did not do what it was told; may quote the lines of its log."""
+
+    __str__ = Exception.__str__

@@ -7,8 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.reading import one_line, read_text
 
 PACKAGE = "grasp_pose_net"
+MOST_NAMES = 30  # of a folder that are listed
 
 
 @lru_cache
@@ -62,8 +64,8 @@ def robot_urdf(name: str = "ur10_shadow") -> str:
 def robot_srdf(name: str = "ur10_shadow") -> str:
     """SRDF text of ``models/robots/<name>``, or of an SRDF file by its path."""
     if name.endswith(".srdf"):
-        return _existing(Path(name).expanduser()).read_text()
-    return _existing(share_dir() / "models" / "robots" / name / f"{name}.srdf").read_text()
+        return read_text(_existing(Path(name).expanduser()))
+    return read_text(_existing(share_dir() / "models" / "robots" / name / f"{name}.srdf"))
 
 
 def robot_config_file(name: str, file: str) -> Path:
@@ -75,19 +77,27 @@ def expand_xacro(path: Path) -> str:
     """URDF text of a xacro (or plain URDF) file.
 
     Raises:
-        ConfigError: the file is missing or xacro refuses it.
+        ConfigError: the file is missing, or xacro refuses it.
     """
     import xacro
 
+    text = read_text(_existing(path))
+    if "<!DOCTYPE" in text:  # entities, which claim to be as long as they like
+        raise ConfigError(f"{path}: a document type (<!DOCTYPE …>) is not taken; leave it out")
     try:
-        return xacro.process_file(str(_existing(path))).toxml()
-    except xacro.XacroException as error:
-        raise ConfigError(f"{path}: xacro failed: {error}") from error
+        return xacro.process_file(str(path)).toxml()
+    except Exception as error:  # a xacro file is a program: its expressions raise anything
+        why = "it nests without end" if isinstance(error, RecursionError) else one_line(error)
+        raise ConfigError(f"{path}: xacro failed: {why}") from error
 
 
 def _existing(path: Path) -> Path:
     if path.exists():
         return path
     folder = path.parent if path.parent.is_dir() else path.parent.parent
-    found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    raise ConfigError(f"{path} does not exist; {folder} has: {', '.join(found) or 'nothing'}")
+    try:
+        found = sorted(p.name for p in folder.iterdir())
+    except OSError:
+        found = []
+    text = ", ".join(found[:MOST_NAMES]) + (", …" if len(found) > MOST_NAMES else "")
+    raise ConfigError(f"{path} does not exist; {folder} has: {text or 'nothing'}")

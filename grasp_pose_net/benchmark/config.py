@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
-from grasp_pose_net.config import Settings, from_mapping, read_yaml, setting
+from grasp_pose_net.config import Settings, from_mapping, setting
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.execution import PickupConfig
 from grasp_pose_net.perception import PerceptionConfig
 from grasp_pose_net.planning import PlannerConfig
+from grasp_pose_net.reading import read_yaml
 from grasp_pose_net.refinement import ObjectiveConfig
 from grasp_pose_net.robot import MotionConfig
 from grasp_pose_net.simulation.force_trial import ForceTrialConfig

@@ -12,6 +12,7 @@ from grasp_pose_net.simulation.laboratory import Episode
 from grasp_pose_net.simulation.picture import draw_grasp
 from grasp_pose_net.simulation.render import SceneRenderer
 from grasp_pose_net.simulation.scene_model import VIDEO_CAMERA
+from grasp_pose_net.storage import whole
 from grasp_pose_net.world import Array
 
 WIDTH_PX, HEIGHT_PX = 640, 480
@@ -33,7 +34,6 @@ def draw_failure(
     Returns:
         The files' paths, from the folder above the stages.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     files = []
     if grasp is not None:
         files.append(folder / f"{name}_grasp.png")
@@ -44,7 +44,8 @@ def draw_failure(
         renderer = SceneRenderer(model, WIDTH_PX, HEIGHT_PX, smooth=True)
         try:
             renderer.show(episode.simulation.data.qpos)
-            imageio.imwrite(files[-1], renderer.rgb(VIDEO_CAMERA))
+            with whole(files[-1]) as unfinished:
+                imageio.imwrite(unfinished, renderer.rgb(VIDEO_CAMERA))
         finally:
             renderer.close()
     return [str(file.relative_to(folder.parent)) for file in files]

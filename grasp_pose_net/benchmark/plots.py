@@ -11,6 +11,7 @@ import numpy as np
 
 from grasp_pose_net.benchmark.entries import FIGURES, STAGES, TRIALS, known_values
 from grasp_pose_net.benchmark.tables import PAPER_EPSILON
+from grasp_pose_net.storage import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +27,7 @@ def save_plots(report: dict[str, Any], out: Path) -> None:
     from matplotlib.figure import Figure
 
     entries = report["objects"]
-    with (out / "report.csv").open("w", newline="") as stream:
+    with whole(out / "report.csv") as unfinished, unfinished.open("w", newline="") as stream:
         table = csv.writer(stream)
         table.writerow([*COLUMNS, *(f"{stage}_s" for stage in STAGES)])
         for one in entries:
@@ -40,7 +41,8 @@ def save_plots(report: dict[str, Any], out: Path) -> None:
     plot_epsilon(entries, epsilon)
     plot_times(entries, times)
     figure.supxlabel(f"n = {len(entries)} trials, commit {report['commit'][:12]}", fontsize=8)
-    FigureCanvasAgg(figure).print_png(str(out / "report.png"))
+    with whole(out / "report.png") as unfinished:
+        FigureCanvasAgg(figure).print_png(str(unfinished))
 
 
 def plot_success(entries: Sequence[dict[str, Any]], axes: Axes) -> Axes:

@@ -23,6 +23,7 @@ from grasp_pose_net.benchmark.trial import LEFT_OUT, Task, make_tools, run_task
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.inference import weights
 from grasp_pose_net.provenance import commit
+from grasp_pose_net.reading import read_json, read_text
 from grasp_pose_net.shapes import split_of
 from grasp_pose_net.storage import write_whole
 from grasp_pose_net.synthesis.backends import in_parallel
@@ -45,7 +46,7 @@ def run_benchmark(
     """Measure every object of a folder and write ``report.json``, ``report.md``, plots and pictures of failures.
 
     Args:
-        meshes: folder with files `<source>/<name>.obj` (or ply, stl, off).
+        meshes: folder with files `<source>/<name>.obj` (or ply, stl, off, glb).
         out: folder to write into; the same call goes on where it stopped.
         config: what is done.
         split: side of the split by name that the objects are of: test, train or all.
@@ -136,7 +137,7 @@ def _prepare(folder: Path, out: Path, config: BenchmarkConfig, overwrite: bool) 
         for old in (folder, out / "failures"):
             shutil.rmtree(old, ignore_errors=True)
     folder.mkdir(exist_ok=True)
-    if file.exists() and (there := file.read_text()) != settings:
+    if file.exists() and (there := read_text(file)) != settings:
         raise GraspPoseNetError(
             f"{out} has entries of other settings ({differences(there, settings)}); ask for the same, for another "
             "--out, or use --overwrite to begin anew"
@@ -149,7 +150,12 @@ def _known_entry(folder: Path, task: Task) -> dict[str, Any] | None:
     file = _entry_file(folder, task)
     if not file.exists():
         return None
-    entry = json.loads(file.read_text())
+    try:
+        entry = read_json(file)
+    except GraspPoseNetError:  # broken: it is measured again
+        return None
+    if not {"mesh_hash", "failure", "name", "seconds", "jobs", "commit"} <= set(entry):
+        return None
     return entry if entry["mesh_hash"] == task.mesh_hash and entry["failure"] != LEFT_OUT else None
 
 

@@ -20,6 +20,7 @@ PLAIN: dict[str, Any] = {"add_completion": False, "no_args_is_help": True, "pret
 # Each is a module of `commands.study`, loaded when it is asked for: some take seconds.
 STUDIES = {
     "ablation": "What each part of planning adds, in force trials on noisy scans.",
+    "broken-files": "Break files of every kind that is read, and count what comes of it.",
     "cancel": "Cancel pick-ups in simulation, in each of their stages.",
     "curve": "Quality of the best grasp against the time to plan it.",
     "epsilon": "Error and time of ε against qhull's whole hull.",

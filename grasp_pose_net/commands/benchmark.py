@@ -7,14 +7,25 @@ from typing import Annotated
 
 import typer
 
-from grasp_pose_net.commands.options import HandName, JsonFile, Network, Objective, Seed, write_json
+from grasp_pose_net.commands.options import (
+    HandName,
+    JsonFile,
+    Network,
+    Objective,
+    Seed,
+    writable_folder,
+    write_json,
+)
 
 
 def benchmark(
     meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
     out: Annotated[
         Path,
-        typer.Option(help="Folder for report.json, .md, .png; the same command goes on where it stopped."),
+        typer.Option(
+            help="Folder for report.json, .md, .png; the same command goes on where it stopped.",
+            callback=writable_folder,
+        ),
     ],
     split: Annotated[str, typer.Option(help="Objects by name: test, train or all.")] = "test",
     limit: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from grasp_pose_net.commands.options import JsonFile, Seed, write_json
+from grasp_pose_net.commands.options import JsonFile, Seed, writable_folder, write_json
 
 
 def evaluate(
@@ -17,7 +17,9 @@ def evaluate(
         list[str],
         typer.Option(help="Weights in models/networks/, or a path; again for every loss, seed and hand."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for evaluation.md, .json, .png and cards.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for evaluation.md, .json, .png and cards.", callback=writable_folder)
+    ],
     rotations: Annotated[
         int, typer.Option(help="Grids of each object; of fewer than the paper's 27, a random choice.")
     ] = 28,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from grasp_pose_net.commands.options import JsonFile, write_json
+from grasp_pose_net.commands.options import JsonFile, writable_file, writable_folder, write_json
 
 
 def perceive(
@@ -30,8 +30,13 @@ def perceive(
             "--segmented", help="The cloud is of one object from all sides, z up, and nothing else."
         ),
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder for meshes (PLY) and grids (NPZ).")] = Path("perceived"),
-    image: Annotated[Path | None, typer.Option(help="PNG with a picture of each stage.")] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for meshes (PLY) and grids (NPZ).", callback=writable_folder)
+    ] = Path("perceived"),
+    image: Annotated[
+        Path | None,
+        typer.Option(help="PNG with a picture of each stage.", callback=writable_file(".png")),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Turn depth views into object meshes and occupancy grids.
@@ -46,10 +51,10 @@ def perceive(
     settings = None if config is None else load_yaml(config, PerceptionConfig)
     capture = perceive_files(clouds, poses, out, settings, segmented)
     typer.echo(capture.summary())
+    write_json(report(capture) | record(), json_file)
     if image is not None:
         draw_stages(capture, image)
         typer.echo(f"picture: {image}")
-    write_json(report(capture) | record(), json_file)
     if not capture.scene.targets:
         raise typer.Exit(1)
     mesh = out / f"{capture.scene.targets[0].id}.ply"

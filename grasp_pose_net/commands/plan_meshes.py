@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import trimesh
 
 from grasp_pose_net.benchmark.entries import entry, grasp_figures, known_stages, report
 from grasp_pose_net.exceptions import MeshError
@@ -16,7 +18,9 @@ from grasp_pose_net.inference import weights
 from grasp_pose_net.planning import GraspPlanner, NoGraspFound, PlannerConfig, Refine
 from grasp_pose_net.refinement import Refinement
 from grasp_pose_net.shapes import load_mesh
-from grasp_pose_net.world import Grasp, Scene, SceneObject
+from grasp_pose_net.world import Array, Grasp, Scene, SceneObject
+
+Best = dict[Path, tuple[Array, trimesh.Trimesh]]  # pose vector (D,) and mesh, object frame
 
 
 def plan_report(
@@ -25,9 +29,8 @@ def plan_report(
     hand: str,
     config: PlannerConfig,
     refinement: Refinement | None = None,
-    image: Path | None,
     echo: Callable[[str], None],
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Best]:
     """Plan grasps for mesh files; a file that cannot be used is a failed entry.
 
     Args:
@@ -35,33 +38,51 @@ def plan_report(
         hand: name or path of the hand.
         config: network, rotations and limits.
         refinement: how candidates are refined; the default objective without.
-        image: PNG of the best grasp to write; with several meshes the mesh's name is appended to the file's.
         echo: takes one line for each mesh.
+
+    Returns:
+        The report, and the best grasp of each file that has one, with its mesh.
     """
     loaded = Hand.load(hand)
     planner = GraspPlanner(loaded, config, refine=Refine(refinement))
     echo(planner.description)
     planner.warm_up()
-    entries = []
+    entries: list[dict[str, Any]] = []
+    best: Best = {}
     for path in meshes:
-        picture = image
-        if image is not None and len(meshes) > 1:
-            picture = image.with_name(f"{image.stem}-{path.stem}{image.suffix}")
         try:
-            entries.append(_plan_one(loaded, planner, path, config, picture))
+            entries.append(_plan_one(loaded, planner, path, config, best))
         except MeshError as error:
             entries.append(entry(path.stem, failure="mesh", reason=str(error)))
         last = entries[-1]
         if last["failure"]:
             echo(f"{path.name}: {last['reason']}")
         else:
-            text = f"{path.name}: ε {last['epsilon']:.3f}, {last['text']}"
-            echo(text + (f"; {picture}" if picture else ""))
-    return report(entries, networks=weights(loaded.name, config.network))
+            echo(f"{path.name}: ε {last['epsilon']:.3f}, {last['text']}")
+    return report(entries, networks=weights(loaded.name, config.network)), best
+
+
+def draw_best(hand: str, best: Best, image: Path, *, several: bool) -> Iterator[Path]:
+    """Write a picture of the best grasp of each file; which were written.
+
+    Args:
+        hand: name or path of the hand.
+        best: of `plan_report`.
+        image: PNG to write.
+        several: append the mesh's name to the file's.
+    """
+    from grasp_pose_net.simulation.picture import draw_grasp
+
+    loaded, stems = Hand.load(hand), Counter(path.stem for path in best)
+    for path, (x, mesh) in best.items():
+        name = path.stem if stems[path.stem] == 1 else path.name
+        file = image.with_name(f"{image.stem}-{name}{image.suffix}") if several else image
+        draw_grasp(loaded, x, mesh, file)
+        yield file
 
 
 def _plan_one(
-    hand: Hand, planner: GraspPlanner, path: Path, config: PlannerConfig, image: Path | None
+    hand: Hand, planner: GraspPlanner, path: Path, config: PlannerConfig, found: Best
 ) -> dict[str, Any]:
     mesh = load_mesh(path)
     cpu = time.process_time()
@@ -72,14 +93,12 @@ def _plan_one(
         "cpu_seconds": {"plan": time.process_time() - cpu},
         "feasible": len(plan.grasps),
         "text": plan.account.text(),
+        "notes": mesh.metadata["notes"],
     }
     if not plan.grasps:
         return entry(path.stem, failure="plan", reason=str(NoGraspFound(plan)), **known)
     best = plan.grasps[0]
-    if image is not None:
-        from grasp_pose_net.simulation.picture import draw_grasp
-
-        draw_grasp(hand, best.pose_vector, mesh, image)
+    found[path] = best.pose_vector, mesh
     grasps = [grasp_entry(grasp) for grasp in plan.grasps]
     return entry(path.stem, **grasp_figures(hand, mesh, best.pose_vector), **known, grasps=grasps)
 

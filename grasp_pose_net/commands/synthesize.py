@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
-from grasp_pose_net.commands.options import HandName, JsonFile, Seed, write_json
+from grasp_pose_net.commands.options import HandName, JsonFile, Seed, writable_file, write_json
 
 
 def synthesize(
     meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
-    out: Annotated[Path, typer.Option(help="Dataset file (NPZ); the same command goes on where it stopped.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Dataset file (NPZ); the same command goes on where it stopped.",
+            callback=writable_file(".npz"),
+        ),
+    ],
     hand: HandName = "shadow",
     sources: Annotated[str, typer.Option(help="Sub-folders to take, such as bigbird,kit; all without.")] = "",
     limit: Annotated[

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from grasp_pose_net.commands.options import HandName, JsonFile, Seed, write_json
+from grasp_pose_net.commands.options import HandName, JsonFile, Seed, writable_folder, write_json
 
 
 def train(
     dataset: Annotated[Path, typer.Option(help="Dataset file of `synthesize`.")],
     meshes: Annotated[Path, typer.Option(help="Folder of meshes that the dataset was made from.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run; goes on where it stopped.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the run; goes on where it stopped.", callback=writable_folder)
+    ],
     hand: HandName = "shadow",
     network: Annotated[str, typer.Option(help="paper or compact.")] = "compact",
     loss: Annotated[str, typer.Option(help="l2, consistency or combined.")] = "combined",
@@ -26,7 +28,10 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
     workers: Annotated[int, typer.Option(help="Processes that make grids ahead on a CPU.")] = 1,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder of prepared fields; ~/.cache/grasp_pose_net without.")
+        Path | None,
+        typer.Option(
+            help="Folder of prepared fields; ~/.cache/grasp_pose_net without.", callback=writable_folder
+        ),
     ] = None,
     seed: Seed = 0,
     json_file: JsonFile = None,

@@ -10,10 +10,9 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.models import robot_config_file
+from grasp_pose_net.reading import read_yaml
 from grasp_pose_net.robot.model import RobotModel
 from grasp_pose_net.robot.motion import MotionConfig
 
@@ -93,4 +92,4 @@ def _use_action(manager: dict[str, Any], joints: tuple[str, ...], action: str) -
 
 
 def _load(name: str, file: str) -> dict[str, Any]:
-    return yaml.safe_load(robot_config_file(name, file).read_text())
+    return read_yaml(robot_config_file(name, file))

@@ -13,6 +13,7 @@ from scipy.stats import qmc
 from trimesh.visual import ColorVisuals
 
 from grasp_pose_net.config import load_yaml
+from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand.description import HandDescription
 from grasp_pose_net.hand.kinematics import Kinematics
 from grasp_pose_net.hand.points import Array, Contacts, Index, LinkPoints, ReadOnlyArrays, Spheres
@@ -85,9 +86,12 @@ class Hand(ReadOnlyArrays):
         path = hand_file(name)
         description = load_yaml(path, HandDescription)
         text = expand_xacro(path.parent / description.urdf)
-        urdf = parse_urdf(text)
+        urdf = parse_urdf(text, str(path.parent / description.urdf))
         description.check(urdf, str(path))
-        return _build(description, urdf, text)
+        try:
+            return _build(description, urdf, text)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
 
     @property
     def size(self) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist, pdist
 
+from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand.points import Array, Index, Spheres
 from grasp_pose_net.hand.primitives import Solid, exposed_points, inner_points
 from grasp_pose_net.hand.tree import KinematicTree
@@ -18,11 +19,17 @@ TOLERANCE_M = 0.005
 COARSE_TOLERANCE_M = 0.015
 # Sampled postures find a pair that can collide even where they only bring it this near.
 NEAR_M = 0.01
+MOST_SPHERES = 1500  # the hands of the package have some 300
+MOST_WORK = 6e7  # distances of one cover; larger solids are filled more coarsely
 
 
 def fill(shapes: tuple[Solid, ...], tree: KinematicTree) -> Spheres:
-    """Spheres inside the shapes: chains along capsules, a greedy cover of everything with edges."""
-    filled = []
+    """Spheres inside the shapes: chains along capsules, a greedy cover of everything with edges.
+
+    Raises:
+        ConfigError: that takes too many.
+    """
+    filled: list[tuple[Array, Array, Array]] = []
     for index, name in enumerate(tree.names):
         own = tuple(shape for shape in shapes if shape.link == name)
         round_ones = [shape for shape in own if shape.kind in ("capsule", "sphere")]
@@ -30,7 +37,13 @@ def fill(shapes: tuple[Solid, ...], tree: KinematicTree) -> Spheres:
         tolerance = TOLERANCE_M if index == 0 or tree.dof[index] >= 0 else COARSE_TOLERANCE_M
         found = [_chain(shape) for shape in round_ones] + ([_cover(edged, tolerance)] if edged else [])
         filled += [(np.full(len(radius), index), centres, radius) for centres, radius in found]
-    return Spheres(*(np.concatenate(arrays) for arrays in zip(*filled, strict=True)))
+    spheres = Spheres(*(np.concatenate(arrays) for arrays in zip(*filled, strict=True)))
+    if len(spheres.radius) > MOST_SPHERES:
+        raise ConfigError(
+            f"the hand's collision shapes take {len(spheres.radius)} spheres to fill, expected at most {MOST_SPHERES}; "
+            "use fewer, or thicker ones"
+        )
+    return spheres
 
 
 def _chain(shape: Solid) -> tuple[Array, Array]:
@@ -44,6 +57,8 @@ def _chain(shape: Solid) -> tuple[Array, Array]:
 
 def _cover(shapes: tuple[Solid, ...], tolerance: float) -> tuple[Array, Array]:
     """Few spheres within the union of shapes: again and again the one that reaches most bare surface."""
+    while _work(shapes, tolerance) > MOST_WORK:
+        tolerance *= 1.2
     surface = exposed_points(shapes, tolerance)
     skin = exposed_points(shapes, tolerance / 4)  # finer, or the spheres would stick out between its points
     centres = np.concatenate([inner_points(shape, 0.6 * tolerance) for shape in shapes])
@@ -55,6 +70,13 @@ def _cover(shapes: tuple[Solid, ...], tolerance: float) -> tuple[Array, Array]:
         chosen.append(int(np.argmax(gain + radii)))  # a radius is below 1: it decides between equal gains
         bare[reaches[chosen[-1]] > 0] = 0
     return centres[chosen], radii[chosen]
+
+
+def _work(shapes: tuple[Solid, ...], tolerance: float) -> float:
+    """About how many distances a cover takes: points inside times points on the surface."""
+    sides = [np.maximum(2 * shape.half_extents, tolerance) / tolerance for shape in shapes]
+    inside = sum(float(np.prod(side)) for side in sides) / 0.6**3
+    return inside * sum(2 * float(side @ np.roll(side, 1)) for side in sides)
 
 
 def collision_pairs(spheres: Spheres, tree: KinematicTree, centres: Array) -> Index:

@@ -21,12 +21,15 @@ from torch.nn import functional
 from grasp_pose_net.exceptions import CheckpointError, ConfigError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.models import network_file
+from grasp_pose_net.reading import brief, check_file, one_line, parse_json
 from grasp_pose_net.shapes import GRID_CELLS
 from grasp_pose_net.storage import whole
 
 HEADER = "grasp_pose_net"  # key of the JSON text in the file's metadata
 # the head of the compact network counts in hand's breadths, so that all outputs are of order 1
 POSITION_UNIT_M = 0.1
+LARGEST_MB = 16384
+MOST_NEURONS, MOST_LAYERS = 100_000, 8  # of a network in a file; the paper's has 21952 in a layer
 
 
 class PaperNetwork(nn.Module):
@@ -206,13 +209,14 @@ def load_network(name: str, hand: Hand) -> nn.Module:
             f"{path}: asked for one of the architectures {', '.join(ARCHITECTURES)}, "
             f"found {header['architecture']!r}"
         )
+    _check_weights(path, header.get("options", {}), tensors)
     try:
         with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
             network = ARCHITECTURES[header["architecture"]](hand, **header.get("options", {}))
         network.load_state_dict(tensors, assign=True)
-    except (RuntimeError, TypeError) as error:
+    except Exception as error:  # whatever torch makes of options and shapes that are none
         raise CheckpointError(
-            f"{path}: asked for weights of architecture {header['architecture']!r}, found others: {error}"
+            f"{path}: asked for weights of architecture {header['architecture']!r}, found others: {one_line(error)}"
         ) from error
     return network.float().eval()
 
@@ -238,18 +242,51 @@ def _file(name: str) -> Path:
 
 def _read(path: Path, *, weights: bool = True) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Header and weights of a file as they are in it, or the header alone."""
+    check_file(path, LARGEST_MB, CheckpointError)
     try:
         with safe_open(path, framework="pt") as stream:
-            header = json.loads((stream.metadata() or {}).get(HEADER, "{}"))
+            text = (stream.metadata() or {}).get(HEADER, "{}")
             tensors = {name: stream.get_tensor(name) for name in stream.keys()} if weights else {}
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: not a safetensors file ({error})") from error
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: not a safetensors file ({one_line(error)})") from error
+    header = parse_json(text, f"{path}: its header", CheckpointError)
     missing = {"hand", "architecture", "pose_size"} - set(header)
     if missing:
         raise CheckpointError(
-            f"{path}: asked for weights of grasp_pose_net, found none of its header ({missing})"
+            f"{path}: asked for weights of grasp_pose_net, found none of its header ({', '.join(sorted(missing))})"
         )
+    for name, kind in {
+        "hand": str,
+        "architecture": str,
+        "pose_size": int,
+        "options": dict,
+        "config": dict,
+    }.items():
+        if name in header and not isinstance(header[name], kind):
+            raise CheckpointError(
+                f"{path}: its header says {name} {brief(header[name])}, expected {kind.__name__}"
+            )
     return header, tensors
+
+
+def _check_weights(path: Path, options: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+    """Refuse sizes that no network has, and weights from which no finite answer comes.
+
+    Raises:
+        CheckpointError: naming them.
+    """
+    for name, value in options.items():
+        sizes = value if isinstance(value, list) else [] if value is None else [value]
+        whole_numbers = all(type(size) is int and 0 < size <= MOST_NEURONS for size in sizes)
+        if not whole_numbers or len(sizes) > MOST_LAYERS:
+            raise CheckpointError(
+                f"{path}: option {brief(name)} is {brief(value)}, expected up to {MOST_LAYERS} numbers of 1 to {MOST_NEURONS}"
+            )
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: weights {brief(name)} are not all finite numbers; train it again")
+        if name.endswith("running_var") and (tensor < 0).any():
+            raise CheckpointError(f"{path}: variances {brief(name)} are below 0; train it again")
 
 
 def _layer(before: int, after: int, rank: int | None) -> nn.Module:

@@ -19,6 +19,7 @@ from std_srvs.srv import Trigger
 from grasp_pose_net.benchmark.entries import entry, grasp_figures, known_stages, report
 from grasp_pose_net.benchmark.lift import FAILURE_OF_STAGE, StageFailure, shaking
 from grasp_pose_net.bringup import Runner
+from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference import weights
 from grasp_pose_net.models import robot_srdf, robot_urdf
@@ -28,8 +29,11 @@ from grasp_pose_net.nodes.support.controller_client import ControllerClient, Con
 from grasp_pose_net.nodes.support.demo_client import CALL_TIMEOUT_S, DemoClient, Track, connected
 from grasp_pose_net.planning import Account
 from grasp_pose_net.robot import ExecutionFailed, PlanningFailed, RobotModel
+from grasp_pose_net.shapes import load_mesh
+from grasp_pose_net.simulation.laboratory import mesh_files, turns
 from grasp_pose_net.simulation.lift_trial import HOLD_S, judge_lift
 from grasp_pose_net.simulation.picture import draw_grasp
+from grasp_pose_net.storage import prepare_folder, save_json
 from grasp_pose_net.system import NODES, Start
 from grasp_pose_net.world import WORLD, Array, SceneObject
 
@@ -181,7 +185,7 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[st
     """Start the five nodes, run the episodes, and stop everything.
 
     Args:
-        objects: mesh or folder of meshes; None for the package's own.
+        objects: mesh or folder of meshes, of which those that cannot be used are left out; None for the package's own.
         episodes: how many.
         seed: decides objects, places and camera errors.
 
@@ -189,11 +193,13 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[st
         The report, and the run's folder, in which it lies, too.
 
     Raises:
-        GraspPoseNetError: a node died or did not answer.
+        GraspPoseNetError: there is no mesh that can be used, or a node died or did not answer.
     """
     console = Console()
     folder = Path("runs") / "demo" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     place = "" if objects is None else str(objects.resolve())
+    prepare_folder(folder)
+    _check_objects(place, episodes, seed, console)
     parameters = {node.name: node.overrides(Start(objects=place)) for node in NODES}
     parameters["simulation"]["seed"] = seed
     with Runner(folder.resolve() / "logs", parameters) as runner:
@@ -207,11 +213,35 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[st
         with connected(lambda: DemoClient(runner.check)) as client:
             client.wait_until_ready()
             demo = Demo(client, folder.resolve(), console)
-            entries = [demo.run(number, episodes) for number in range(episodes)]
-    result = report(entries, seed, weights(demo.hand.name, ""))
-    (folder / "report.json").write_text(json.dumps(result, indent=1) + "\n")
+            entries: list[dict[str, Any]] = []
+            for number in range(episodes):
+                entries.append(demo.run(number, episodes))
+                result = report(entries, seed, weights(demo.hand.name, ""))
+                save_json(folder / "report.json", result)  # now: the next episode may find a dead node
     _conclude(console, folder, result)
     return result, folder
+
+
+def _check_objects(place: str, episodes: int, seed: int, console: Console) -> None:
+    """Say of meshes whose turn comes that they are left out, before any node starts.
+
+    Raises:
+        GraspPoseNetError: there is none, or none can be used.
+    """
+    good, reasons = 0, []
+    files = turns(mesh_files(place), seed, 0)
+    for file in files:
+        try:
+            load_mesh(file)
+        except MeshError as error:
+            reasons.append(str(error))
+            console.print(f"left out: {error}", highlight=False, markup=False, soft_wrap=True)
+        else:
+            good += 1
+        if good > episodes:
+            break
+    if not good:
+        raise MeshError(f"no mesh of {len(files)} can be used: {reasons[0]}")
 
 
 def _conclude(console: Console, folder: Path, result: dict[str, Any]) -> None:

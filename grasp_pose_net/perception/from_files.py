@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,17 @@ from typing import Any
 import numpy as np
 import open3d as o3d
 import trimesh
-import yaml
 
 from grasp_pose_net.exceptions import PerceptionError, WorldError
 from grasp_pose_net.perception.capture import Capture
+from grasp_pose_net.perception.cloud_files import read_cloud
 from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.from_views import perceive
 from grasp_pose_net.perception.table import Table, facing_plane
 from grasp_pose_net.perception.views import View
+from grasp_pose_net.reading import brief, read_yaml
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, SignedDistanceField, occupancy_grid
+from grasp_pose_net.storage import prepare_folder, whole
 from grasp_pose_net.world import Array, inverse_transform, make_transform, rigid_transform
 
 FIELD_CELLS = 96
@@ -55,6 +56,7 @@ def perceive_files(
     Raises:
         PerceptionError: a file cannot be read, a pose is missing, or the views show no table, or nothing on it.
     """
+    prepare_folder(out)
     points = {path: read_cloud(path) for path in clouds}
     table = None
     if poses is not None:
@@ -73,26 +75,12 @@ def perceive_files(
         else:
             views = [View(clouds[0].stem, only, level_pose(only))]
     capture = perceive(views, config or PerceptionConfig(), table=table)
-    out.mkdir(parents=True, exist_ok=True)
     for item in capture.scene.targets:
-        item.mesh.export(out / f"{item.id}.ply")
-        np.savez_compressed(out / f"{item.id}.npz", occupancy=occupancy(item.mesh), cell_m=CELL_M)
+        with whole(out / f"{item.id}.ply") as unfinished:
+            item.mesh.export(unfinished)
+        with whole(out / f"{item.id}.npz") as unfinished:
+            np.savez_compressed(unfinished, occupancy=occupancy(item.mesh), cell_m=CELL_M)
     return capture
-
-
-def read_cloud(path: Path) -> Array:
-    """Points (N, 3) [m] of a PCD or PLY file.
-
-    Raises:
-        PerceptionError: no such file, another ending, or no points in it.
-    """
-    if path.suffix.lower() not in (".pcd", ".ply") or not path.is_file():
-        raise PerceptionError(f"{path}: expected an existing PCD or PLY file")
-    with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
-        cloud = o3d.io.read_point_cloud(path, remove_nan_points=True, remove_infinite_points=True)
-    if len(cloud.points) == 0:
-        raise PerceptionError(f"{path}: no points in it; expected a cloud with x, y, z in metres")
-    return np.asarray(cloud.points).copy()
 
 
 def level_pose(points_camera: Array) -> Array:
@@ -129,12 +117,7 @@ def read_poses(path: Path, clouds: Sequence[Path]) -> dict[Path, Array]:
     Raises:
         PerceptionError: the file cannot be read, or has no usable pose for a view.
     """
-    try:
-        entries = yaml.safe_load(path.read_text())  # JSON is YAML
-    except (OSError, yaml.YAMLError) as error:
-        raise PerceptionError(f"{path}: cannot be read as YAML or JSON: {error}") from error
-    if not isinstance(entries, dict):
-        raise PerceptionError(f"{path}: expected a mapping from view to pose, found {type(entries).__name__}")
+    entries = read_yaml(path, PerceptionError)  # JSON is YAML
     return {cloud: _pose(path, entries, cloud) for cloud in clouds}
 
 
@@ -146,7 +129,7 @@ def _pose(path: Path, entries: dict[str, Any], cloud: Path) -> Array:
         )
     try:
         numbers = np.array(entry, float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = np.empty(0)
     try:
         if numbers.shape == (7,):
@@ -157,7 +140,7 @@ def _pose(path: Path, entries: dict[str, Any], cloud: Path) -> Array:
         raise PerceptionError(f"{path}: pose of {cloud.name}: {error}") from error
     raise PerceptionError(
         f"{path}: pose of {cloud.name}: expected [x, y, z, qw, qx, qy, qz] or a 4 x 4 matrix, "
-        f"got {json.dumps(entry, default=str)[:200]}"
+        f"got {brief(entry)}"
     )
 
 

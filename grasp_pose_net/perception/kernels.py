@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from grasp_pose_net.compiled import compiled
 
 HASH = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 over the golden ratio: neighbouring keys end up far apart
 SQUARINGS = 3  # leave of another eigenvector at most the ratio of the eigenvalues to the power of eight
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def within(points, transform, low, high):
     """Those of points (N, 3), moved by a transform (4, 4), that lie between two corners (3,): (M, 3) float64."""
     kept = np.empty((len(points), 3))
@@ -26,7 +27,7 @@ def within(points, transform, low, high):
     return kept[:count].copy()
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def cell_index(points, side, group, groups):
     """Number of each point's cell (N,), from 0 without gaps; points of different ``group`` (N,) share no cell."""
     low = np.array([points[:, 0].min(), points[:, 1].min(), points[:, 2].min()])
@@ -54,7 +55,7 @@ def cell_index(points, side, group, groups):
     return index
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _columns(points, radius):
     """Points in upright columns of half a radius: their order, and of each column the first and where it is."""
     side = radius / 2
@@ -81,7 +82,7 @@ def _columns(points, radius):
     return order, first
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def normals(points, radius, dense_radius):
     """Normals (N, 3), either way round, of planes through neighbours within ``radius``.
 
@@ -148,7 +149,7 @@ def normals(points, radius, dense_radius):
     return result, near
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def wall_sides(points, normals, radius, own_side, other_side, least):
     """What each oriented sample's neighbours within ``radius`` tell of the wall that it is on.
 
@@ -186,7 +187,7 @@ def wall_sides(points, normals, radius, own_side, other_side, least):
     return own, other, missing
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def raise_to_free(room, points, transform, depth, low, cell):
     """Set ``room`` (N,) to by how much points (N, 3) lie in front of a depth image (U, V), where that is more."""
     for i in range(len(points)):
@@ -204,7 +205,7 @@ def raise_to_free(room, points, transform, depth, low, cell):
             room[i] = max(room[i], seen - ahead)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def spread(total, cell, values):
     """Add values (N, D) at fractional cells (N, 3) to the eight samples around each in ``total`` (D, X, Y, Z)."""
     for i in range(len(cell)):

@@ -9,6 +9,7 @@ import numpy as np
 
 from grasp_pose_net.perception.capture import described
 from grasp_pose_net.perception.from_files import occupied_cells
+from grasp_pose_net.storage import whole
 from grasp_pose_net.world import Array, transform_points
 
 if TYPE_CHECKING:  # matplotlib is loaded when a picture is made
@@ -53,8 +54,8 @@ def draw_stages(capture: Capture, path: Path) -> None:
     text = figure.add_subplot(2, 3, 6)
     text.axis("off")
     text.text(0, 1, _legend(capture), va="top", fontsize=9, family="monospace", wrap=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90)
+    with whole(path) as unfinished:
+        figure.savefig(unfinished, dpi=90)
 
 
 def _views(axes: Axes3D, capture: Capture) -> str:

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 import torch
 
+from grasp_pose_net.compiled import compiled
 from grasp_pose_net.hand import Hand, Kinematics, rotation_from_quat
 from grasp_pose_net.refinement.arrays import scene_arrays
 from grasp_pose_net.refinement.kernel import box_distance, distance
@@ -118,7 +119,7 @@ def _clearance(
     )
 
 
-@numba.njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _smallest_gaps(scene, centres, radius, directions, steps):
     """Smallest gap (B, A, O) [m] of spheres (B, O, S, 3) moved back by each of steps (K,) along (B, A, 3)."""
     grasps, ways, openings = len(centres), directions.shape[1], centres.shape[1]

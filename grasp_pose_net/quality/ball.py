@@ -23,6 +23,8 @@ from functools import cache, partial
 import numba
 import numpy as np
 
+from grasp_pose_net.compiled import compiled
+
 # A hull that reaches no further than this in some direction counts as flat: seven wrenches of this length, a
 # simplex around the origin, are added to every hull, which changes no larger ε.
 FLAT = 1e-6
@@ -92,7 +94,7 @@ def _space(room: int) -> _Space:
     return _Space(vertices, np.zeros(room), np.zeros(room), *planes, *ids)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _fill(points, first, radii, group, done, start, space):
     """Lower radii (B / group,) by the sets from `done` on; returns the first set that the space is too small for."""
     while done < len(first) - 1:
@@ -104,12 +106,12 @@ def _fill(points, first, radii, group, done, start, space):
     return done
 
 
-@numba.njit(cache=True)
+@compiled()
 def _dot(a, b):
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3] + a[4] * b[4] + a[5] * b[5]
 
 
-@numba.njit(cache=True)
+@compiled()
 def _find(row, value):
     """Where a row of six holds a value."""
     k = 0
@@ -118,7 +120,7 @@ def _find(row, value):
     return k
 
 
-@numba.njit(cache=True)
+@compiled()
 def _radius(points, begin, end, enough, start, space):
     """Largest ball in the hull of points[begin:end] and the simplex; negative where the space is too small.
 
@@ -146,7 +148,7 @@ def _radius(points, begin, end, enough, start, space):
     return least
 
 
-@numba.njit(cache=True)
+@compiled()
 def _begin(start, space):
     """Put the simplex in; its walls have negative numbers."""
     for j in range(7):
@@ -156,7 +158,7 @@ def _begin(start, space):
         space.norm2[j] = _dot(start[j], start[j])
 
 
-@numba.njit(cache=True)
+@compiled()
 def _support(points, begin, end, direction):
     """Index of the point in points[begin:end] that reaches furthest along a direction, and how far."""
     best, reach = -1, -np.inf
@@ -167,7 +169,7 @@ def _support(points, begin, end, direction):
     return best, reach
 
 
-@numba.njit(cache=True)
+@compiled()
 def _cut_off(normal, far, space):
     """Find the vertices beyond the plane normal · v = 1, from one of them outwards.
 
@@ -198,7 +200,7 @@ def _cut_off(normal, far, space):
     return outside, seen, cut_edges
 
 
-@numba.njit(cache=True)
+@compiled()
 def _add_vertices(wall, outside, top, spare, space):
     """Add a vertex where the plane of a wall cuts an edge, and join it to its neighbour on this side.
 
@@ -237,7 +239,7 @@ def _add_vertices(wall, outside, top, spare, space):
     return top
 
 
-@numba.njit(cache=True)
+@compiled()
 def _join(born, space):
     """Join the new vertices to each other along the two-dimensional faces that the plane cuts.
 
@@ -259,7 +261,7 @@ def _join(born, space):
                     at = ahead
 
 
-@numba.njit(cache=True)
+@compiled()
 def _clean_up(outside, seen, born, spare, space):
     """Unmark all vertices, and add the places of those cut off to the spare ones."""
     for i in range(seen):

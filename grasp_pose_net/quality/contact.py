@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import torch
 
+from grasp_pose_net.compiled import compiled
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.shapes import SignedDistanceField
 from grasp_pose_net.shapes.field_kernels import look_up, slope
@@ -71,7 +71,7 @@ def contacts_at(
     return Contacts(*map(torch.from_numpy, (touching, surface, normals)))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _touch(values, origin, spacing, points, within, touching, surface, normals):
     """Fill in which of points (B, P, 3) touch, where they meet the surface, and the inward normals there."""
     for b in range(points.shape[0]):

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from grasp_pose_net.compiled import compiled
 
 Array = NDArray[np.float64]
 
@@ -55,7 +56,7 @@ def balanced_forces(
     return forces * (touching.sum(1) / np.maximum(pressing, 1e-9))[:, None, None]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _balanced(arms, normals, step, friction, evenness, iterations):
     """Forces (C, 3) of the contacts of one grasp that press, by accelerated descent into the cones."""
     forces, ahead, momentum = -normals, -normals, 1.0
@@ -82,7 +83,7 @@ def _balanced(arms, normals, step, friction, evenness, iterations):
     return forces
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _into_cone(x, y, z, nx, ny, nz, friction):
     """Nearest force inside the cone around a normal turned round."""
     along = -(x * nx + y * ny + z * nz)

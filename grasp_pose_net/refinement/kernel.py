@@ -21,8 +21,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from grasp_pose_net.compiled import compiled
 
 # "reassoc" and friends let the compiler vectorise; NaN and infinity keep their meaning.
 FAST_MATH = {"reassoc", "contract", "arcp", "nsz"}
@@ -64,10 +65,7 @@ class HandArrays(NamedTuple):
 
 
 class SceneArrays(NamedTuple):
-    """What the hand meets, in the object frame (see `arrays.scene_arrays`).
-
-    numba keeps compiled code beside the names of these types: another name makes what was kept unreadable.
-    """
+    """What the hand meets, in the object frame (see `arrays.scene_arrays`)."""
 
     values: NDArray  # (R, R, R) float32 signed distances [m], positive outside
     origin: NDArray  # (3,) centre of cell 0
@@ -99,7 +97,7 @@ class Work(NamedTuple):
     torque: NDArray  # (L, 3)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def new_work(hand: HandArrays) -> Work:
     """Allocate scratch arrays for `hand`."""
     links, spheres = len(hand.parent), len(hand.sphere_radius)
@@ -113,7 +111,7 @@ def new_work(hand: HandArrays) -> Work:
     )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def rotation_matrix(w, x, y, z, out):
     """Write the rotation of a unit quaternion into `out` (3, 3)."""
     out[0, 0], out[0, 1], out[0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)
@@ -121,7 +119,7 @@ def rotation_matrix(w, x, y, z, out):
     out[2, 0], out[2, 1], out[2, 2] = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+@compiled(nogil=True, fastmath=FAST_MATH, inline="always")
 def to_world(rotation, position, v):
     """Map the link-frame point `v` to the world."""
     return (
@@ -131,7 +129,7 @@ def to_world(rotation, position, v):
     )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+@compiled(nogil=True, fastmath=FAST_MATH, inline="always")
 def turn(rotation, v):
     """Rotate the link-frame direction `v` into the world."""
     return (
@@ -141,7 +139,7 @@ def turn(rotation, v):
     )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def multiply(a, b, out):
     """Write the product of two (3, 3) matrices into `out`."""
     for i in range(3):
@@ -149,7 +147,7 @@ def multiply(a, b, out):
             out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def forward_kinematics(hand, x, work):
     """Write the pose of every link and the place of every sphere at the pose vector `x` into `work`."""
     rotation, position = work.rotation, work.position
@@ -179,7 +177,7 @@ def forward_kinematics(hand, x, work):
         work.clusters[i, 0], work.clusters[i, 1], work.clusters[i, 2] = a, b, c
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def distance(scene, x, y, z):
     """Signed distance [m] of a point to the object, its gradient, and how far it is outside the cube [m].
 
@@ -218,7 +216,7 @@ def distance(scene, x, y, z):
     return value + outside * scene.spacing, gx, gy, gz, outside * scene.spacing
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def box_distance(box, x, y, z):
     """Signed distance [m] of a point to a box (15,) and its gradient."""
     dx, dy, dz = x - box[0], y - box[1], z - box[2]
@@ -246,7 +244,7 @@ def box_distance(box, x, y, z):
     )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+@compiled(nogil=True, fastmath=FAST_MATH, inline="always")
 def push(work, link, px, py, pz, fx, fy, fz):
     """Add the force f at the world point p to `link`'s wrench."""
     work.force[link, 0] += fx
@@ -257,7 +255,7 @@ def push(work, link, px, py, pz, fx, fy, fz):
     work.torque[link, 2] += px * fy - py * fx
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def contact_energy(hand, scene, weights, point_weight, work):
     """Energy that draws contact points onto the surface with opposed normals.
 
@@ -286,7 +284,7 @@ def contact_energy(hand, scene, weights, point_weight, work):
     return energy
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def object_energy(hand, scene, weights, work, depths):
     """Energy of spheres in the object, beyond the plane and in obstacle boxes; writes the worst depths."""
     energy, plane = 0.0, scene.plane
@@ -316,7 +314,7 @@ def object_energy(hand, scene, weights, work, depths):
     return energy
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def _press(work, link, px, py, pz, depth, gx, gy, gz, weights, depths, kind):
     """Energy of one sphere that is `depth` [m] inside something whose outward direction is g."""
     depths[kind] = max(depths[kind], depth)
@@ -328,7 +326,7 @@ def _press(work, link, px, py, pz, depth, gx, gy, gz, weights, depths, kind):
     return weights.penetration * depth * depth
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def self_energy(hand, weights, work, depths):
     """Energy of sphere pairs that overlap; writes the worst depth."""
     energy = 0.0
@@ -361,7 +359,7 @@ def self_energy(hand, weights, work, depths):
     return energy
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def collect(hand, work, gradient):
     """Carry all wrenches up the tree: write the gradient (6 + D) and clear the wrenches."""
     gradient[:] = 0.0
@@ -390,7 +388,7 @@ def collect(hand, work, gradient):
     t[:] = 0.0
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def rotation_between(a, b, out):
     """Write the rotation vector from unit quaternion `a` to `b` (base frame of a) into `out` (3,)."""
     w = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
@@ -404,7 +402,7 @@ def rotation_between(a, b, out):
     out[0], out[1], out[2] = scale * x, scale * y, scale * z
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def anchor_energy(x, start, weight, gradient):
     """Energy of the squared distance from `start` in units of the tangent's scale; adds its gradient."""
     turned = np.empty(3)
@@ -422,7 +420,7 @@ def anchor_energy(x, start, weight, gradient):
     return energy
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def evaluate(hand, scene, weights, point_weight, x, start, work, gradient, depths):
     """Energy of `x`; writes the gradient (6 + D) and the worst depths (4,) [m], negative or 0 where free."""
     forward_kinematics(hand, x, work)
@@ -438,7 +436,7 @@ def evaluate(hand, scene, weights, point_weight, x, start, work, gradient, depth
     return energy
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def move(hand, x, delta):
     """Move `x` in place along the tangent `delta` (6 + D) and clamp the joints to their limits."""
     for k in range(3):
@@ -459,7 +457,7 @@ def move(hand, x, delta):
         x[7 + n] = min(max(x[7 + n] + delta[6 + n], hand.lower[n]), hand.upper[n])
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def uniform(state):
     """Advance a (1,) uint64 splitmix state; a number in [-1, 1)."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
@@ -470,7 +468,7 @@ def uniform(state):
     return np.float64(z >> np.uint64(11)) * (2.0 / 9007199254740992.0) - 1.0
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def blend(a, b, t):
     """Weights between `a` (t = 0) and `b` (t = 1)."""
     return Weights(
@@ -484,7 +482,7 @@ def blend(a, b, t):
     )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(nogil=True, fastmath=FAST_MATH)
 def descend_batch(
     hand, scene, first, last, schedule, point_weight, x, start, seeds, energy, gradient, depths, spent
 ):
@@ -523,7 +521,7 @@ def descend_batch(
             move(hand, x[b], delta)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def surface_depth_batch(hand, scene, x, depth):
     """Depth (B,) [m] of the skin's deepest point in the object at each row of `x` (B, 7 + D), 0 where free."""
     work = new_work(hand)
@@ -536,7 +534,7 @@ def surface_depth_batch(hand, scene, x, depth):
             depth[b] = max(depth[b], -distance(scene, px, py, pz)[0])
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def contact_batch(hand, scene, x, points, distances, normals, jacobian):
     """World contact points, their distances and object normals, and d point / d joints (B, P, 3, D)."""
     work = new_work(hand)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from grasp_pose_net.compiled import compiled
 from grasp_pose_net.world import Array
 
 POSITION_TOLERANCE_M = 1e-5
@@ -15,7 +15,7 @@ LEVER_M = 0.3  # a rotation error of 1 rad counts as this length, about the size
 LARGEST_STEP_RAD = 0.5
 
 
-@njit(cache=True)
+@compiled()
 def joint_frames(offsets: Array, axes: Array, joints: Array) -> Array:
     """Poses in the world (J + 1, 4, 4) of the joint frames and then of the tip, at joints (J,) [rad]."""
     count = len(joints)
@@ -54,7 +54,7 @@ def joint_frames(offsets: Array, axes: Array, joints: Array) -> Array:
     return frames
 
 
-@njit(cache=True)
+@compiled()
 def rotation_vector(goal: Array, now: Array) -> tuple[float, float, float]:
     """Rotation vector [rad] that turns frame ``now`` into ``goal`` (4, 4); at half a turn either of two."""
     turn = np.zeros((3, 3))
@@ -87,7 +87,7 @@ def rotation_vector(goal: Array, now: Array) -> tuple[float, float, float]:
     return nx * scale, ny * scale, nz * scale
 
 
-@njit(cache=True)
+@compiled()
 def error_and_jacobian(
     offsets: Array, axes: Array, joints: Array, T_world_goal: Array, error: Array, jacobian: Array
 ) -> None:
@@ -108,7 +108,7 @@ def error_and_jacobian(
         jacobian[3, j], jacobian[4, j], jacobian[5, j] = ax, ay, az
 
 
-@njit(cache=True)
+@compiled()
 def damped_step(error: Array, jacobian: Array, step: Array) -> None:
     """Fill in the joint steps (J,) [rad] that shrink the error (6,), by damped normal equations.
 
@@ -143,7 +143,7 @@ def damped_step(error: Array, jacobian: Array, step: Array) -> None:
         step[i] /= normal[i, i]
 
 
-@njit(cache=True)
+@compiled()
 def solve(
     offsets: Array,
     axes: Array,
@@ -172,7 +172,7 @@ def solve(
     return False
 
 
-@njit(cache=True)
+@compiled()
 def track(
     offsets: Array,
     axes: Array,

@@ -11,8 +11,11 @@ import numpy as np
 import pinocchio as pin
 
 from grasp_pose_net.exceptions import ConfigError, PlanningError
+from grasp_pose_net.hand.urdf import robot_xml
+from grasp_pose_net.reading import attribute, brief, one_line, parse_xml
 from grasp_pose_net.robot.chain import Chain
 from grasp_pose_net.world import Array, inverse_transform
+from grasp_pose_net.world.checks import finite
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,12 @@ class RobotModel:
         Raises:
             ConfigError: URDF and SRDF do not describe an arm with one end effector of revolute joints.
         """
-        self._srdf = ElementTree.fromstring(srdf)
-        self.model: pin.Model = pin.buildModelFromXML(urdf)
+        robot_xml(urdf, "the robot's URDF")
+        self._srdf = parse_xml(srdf, "the robot's SRDF")
+        try:
+            self.model: pin.Model = pin.buildModelFromXML(urdf)
+        except Exception as error:  # what the parser beneath thinks of it
+            raise ConfigError(f"the robot's URDF is not taken by Pinocchio: {one_line(error)}") from error
         self.data: pin.Data = self.model.createData()
         self.joint_names: tuple[str, ...] = tuple(self.model.names)[1:]
         if self.model.nq != len(self.joint_names) or self.model.nv != self.model.nq:
@@ -76,6 +83,12 @@ class RobotModel:
             )
         self.lower, self.upper = self.model.lowerPositionLimit.copy(), self.model.upperPositionLimit.copy()
         self._index = {name: i for i, name in enumerate(self.joint_names)}
+        if turned := [
+            n for n, low, high in zip(self.joint_names, self.lower, self.upper, strict=True) if low > high
+        ]:
+            raise ConfigError(
+                f"the robot's URDF: joint {turned[0]!r}: its lower limit is above its upper one"
+            )
 
         effector = self._srdf.find("end_effector")
         if effector is None:
@@ -83,10 +96,11 @@ class RobotModel:
                 "the SRDF names no <end_effector>; it must give parent_link, parent_group and group"
             )
         self.end_effector = effector.attrib.get("name", "")
-        self.tip = effector.attrib["parent_link"]
-        self.arm_group = effector.attrib["parent_group"]
+        self.tip, self.arm_group, self.hand_group = (
+            attribute(effector, name, "the SRDF's <end_effector>")
+            for name in ("parent_link", "parent_group", "group")
+        )
         self.arm = self._group(self.arm_group)
-        self.hand_group = effector.attrib["group"]
         self.hand = self._group(self.hand_group)
         moved = {self._joint_id(name) for name in self.hand.names}
         self.hand_links = frozenset(
@@ -94,13 +108,19 @@ class RobotModel:
         )
         self.chain = self._chain()
         self.named_states = {
-            state.attrib["name"]: self._named_state(state) for state in self._srdf.findall("group_state")
+            attribute(state, "name", "a <group_state> of the SRDF"): self._named_state(state)
+            for state in self._srdf.findall("group_state")
         }
 
-        shapes = pin.buildGeomFromUrdfString(self.model, urdf, pin.GeometryType.COLLISION)
-        self.geometry: pin.GeometryModel = merge_capsules(shapes)
-        self.geometry.addAllCollisionPairs()
-        pin.removeCollisionPairsFromXML(self.model, self.geometry, srdf, False)
+        try:
+            shapes = pin.buildGeomFromUrdfString(self.model, urdf, pin.GeometryType.COLLISION)
+            self.geometry: pin.GeometryModel = merge_capsules(shapes)
+            self.geometry.addAllCollisionPairs()
+            pin.removeCollisionPairsFromXML(self.model, self.geometry, srdf, False)
+        except Exception as error:  # a mesh that is not there, a pair without its links
+            raise ConfigError(
+                f"the robot's collision shapes are not taken by Pinocchio: {one_line(error)}"
+            ) from error
         self.pairs = [(p.first, p.second) for p in self.geometry.collisionPairs]
         self.geometry_links = tuple(
             self.model.frames[g.parentFrame].name for g in self.geometry.geometryObjects
@@ -129,9 +149,7 @@ class RobotModel:
         Raises:
             ConfigError: the robot has no such link.
         """
-        frame = self.model.getFrameId(link)
-        if frame >= self.model.nframes:
-            raise ConfigError(f"the robot has no link {link!r}")
+        frame = self._frame(link)
         pin.forwardKinematics(self.model, self.data, configuration)
         return pin.updateFramePlacement(self.model, self.data, frame).homogeneous.copy()
 
@@ -153,20 +171,29 @@ class RobotModel:
 
     def parent_joint(self, link: str) -> tuple[int, Array]:
         """Pinocchio's index of the joint that moves a link, and T_joint_link (4, 4)."""
-        frame = self.model.frames[self.model.getFrameId(link)]
+        frame = self.model.frames[self._frame(link)]
         return frame.parentJoint, frame.placement.homogeneous.copy()
+
+    def _frame(self, link: str) -> int:
+        frame = self.model.getFrameId(link)
+        if frame >= self.model.nframes:
+            raise ConfigError(f"the robot has no link {link!r}")
+        return frame
 
     def _joint_id(self, name: str) -> int:
         return self._index[name] + 1
 
     def _group(self, name: str) -> Group:
-        element = self._srdf.find(f"group[@name='{name}']")
+        element = next((group for group in self._srdf.findall("group") if group.get("name") == name), None)
         if element is None:
             raise ConfigError(f"the SRDF has no group {name!r}")
-        names = [joint.attrib["name"] for joint in element.findall("joint")]
+        where = f"the SRDF's group {name!r}"
+        names = [attribute(joint, "name", f"a <joint> of {where}") for joint in element.findall("joint")]
         for chain in element.findall("chain"):
-            base = self.model.frames[self.model.getFrameId(chain.attrib["base_link"])].parentJoint
-            tip = self.model.frames[self.model.getFrameId(chain.attrib["tip_link"])].parentJoint
+            base, tip = (
+                self.parent_joint(attribute(chain, end, f"a <chain> of {where}"))[0]
+                for end in ("base_link", "tip_link")
+            )
             supports = [j for j in self.model.supports[tip] if j not in self.model.supports[base]]
             names += [self.model.names[j] for j in supports]
         names = [n for n in names if n in self._index]  # fixed joints may be listed too
@@ -204,12 +231,24 @@ class RobotModel:
         )
 
     def _named_state(self, state: ElementTree.Element) -> Array:
-        values = {joint.attrib["name"]: float(joint.attrib["value"]) for joint in state.findall("joint")}
+        where = f"SRDF state {state.attrib['name']!r}"
+        values = {}
+        for joint in state.findall("joint"):
+            name, text = (attribute(joint, key, f"a <joint> of {where}") for key in ("name", "value"))
+            try:
+                values[name] = float(finite(float(text), f"{where}: joint {name!r}", ()))
+            except ValueError as error:  # no number at all, or not a finite one
+                raise ConfigError(
+                    f"{where}: joint {name!r}: value {brief(text)} is no finite number"
+                ) from error
         if unknown := sorted(set(values) - set(self._index)):
-            raise ConfigError(
-                f"SRDF state {state.attrib['name']!r} sets unknown joints: {', '.join(unknown)}"
-            )
-        return self.configuration(values, np.clip(np.zeros(len(self.joint_names)), self.lower, self.upper))
+            raise ConfigError(f"{where} sets unknown joints: {', '.join(unknown)}")
+        configuration = self.configuration(
+            values, np.clip(np.zeros(len(self.joint_names)), self.lower, self.upper)
+        )
+        if outside := self.outside_limits(configuration):
+            raise ConfigError(f"{where}: {outside[0]}")
+        return configuration
 
 
 def merge_capsules(geometry: pin.GeometryModel) -> pin.GeometryModel:

@@ -13,10 +13,12 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from grasp_pose_net.compiled import compiled
+
 SLABS = 8  # parts along x that threads work on independently
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def _closest_on_triangle(px, py, pz, a, ab, ac, d_ab, d_abac, d_ac):
     """Closest point of a triangle to p, by the region of the triangle's plane that p projects into."""
     ax, ay, az = px - a[0], py - a[1], pz - a[2]
@@ -46,7 +48,7 @@ def _closest_on_triangle(px, py, pz, a, ab, ac, d_ab, d_abac, d_ac):
     return v, w
 
 
-@numba.njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def band_points(triangles, origin, spacing, size, band):
     """Closest surface point of every cell that is within about `band` cells of a triangle.
 
@@ -104,7 +106,7 @@ def band_points(triangles, origin, spacing, size, band):
     return closest, square
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def _offer(closest, square, i, j, k, m, n, o, x, y, z):
     """Take the closest point of cell (m, n, o) for cell (i, j, k) at (x, y, z) if it is closer."""
     dx = x - closest[m, n, o, 0]
@@ -116,7 +118,7 @@ def _offer(closest, square, i, j, k, m, n, o, x, y, z):
         closest[i, j, k] = closest[m, n, o]
 
 
-@numba.njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def spread_points(closest, square, origin, spacing):
     """Hand closest points on to cells beyond the band, in place, forth and back along z, y and x."""
     size = len(square)
@@ -150,7 +152,7 @@ def spread_points(closest, square, origin, spacing):
                         _offer(closest, square, i, j, k, before, j, k, x, y, origin[2] + k * spacing)
 
 
-@numba.njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def fill_far(distance, coarse, ratio):
     """Distances of cells beyond the exact band, in place, trilinear from a coarser grid over the same box.
 
@@ -178,7 +180,7 @@ def fill_far(distance, coarse, ratio):
                 distance[i, j, k] = near * (1 - u) + far * u
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def _side(px, py, vertices, first, second):
     """On which side of edge (first, second), seen along z, a column lies: +1 left, -1 right, never 0.
 
@@ -194,7 +196,7 @@ def _side(px, py, vertices, first, second):
     return side if first < second else -side
 
 
-@numba.njit(cache=True)
+@compiled()
 def inside_cells(vertices, faces, origin, spacing, size):
     """Which cell centres lie inside a closed surface, by the winding number along their z column.
 
@@ -241,7 +243,7 @@ def inside_cells(vertices, faces, origin, spacing, size):
     return inside
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def look_up(values, origin, spacing, x, y, z):
     """Signed distance at one point, as `field.sample_fields` has it."""
     last = len(values) - 1
@@ -257,7 +259,7 @@ def look_up(values, origin, spacing, x, y, z):
     return near * (1 - hu) + far * hu + beyond
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def slope(values, origin, spacing, x, y, z):
     """Outward direction at one point, from central differences over one cell, as `SignedDistanceField.normal` has it."""
     h = spacing / 2

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import torch
 
+from grasp_pose_net.compiled import compiled
 from grasp_pose_net.shapes.field import SignedDistanceField
 
 GRID_CELLS = 64
@@ -31,7 +32,7 @@ def occupancy_grid(field: SignedDistanceField, rotations: np.ndarray) -> torch.T
     return torch.from_numpy(grids)
 
 
-@numba.njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _fill(values, origin, spacing, radius, rotations, grids, cell):
     """Mark the cells within the bounding ball whose centre, turned back into the field, is not outside."""
     cells, size = grids.shape[1], len(values)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from grasp_pose_net.config import Settings, setting
-from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.exceptions import ConfigError, MeshError
 from grasp_pose_net.models import share_dir
+from grasp_pose_net.shapes.mesh_files import SUFFIXES
 from grasp_pose_net.simulation.cameras import CameraConfig, camera_ring, look_at, miscalibrated
 from grasp_pose_net.simulation.controller import ControllerConfig, Outcome, TrajectoryController
 from grasp_pose_net.simulation.objects import SimObject
@@ -19,7 +21,8 @@ from grasp_pose_net.simulation.robot_files import controlled, posture, robot_mod
 from grasp_pose_net.simulation.scene_model import VIDEO_CAMERA, CameraView, SceneConfig
 from grasp_pose_net.world import Array
 
-MESH_SUFFIXES = (".obj", ".off", ".ply", ".stl")
+logger = logging.getLogger(__name__)
+
 ARM_START, HAND_START = "home", "open"  # named states of the SRDF
 
 
@@ -119,23 +122,46 @@ def prepare_episode(config: WorldConfig, files: list[Path], seed: int, number: i
 
     Args:
         config: the world.
-        files: meshes of which the seed chooses an order.
+        files: meshes of which the seed chooses an order; one that cannot be used is passed over.
         seed: together with the number it decides object, stable pose, place, and errors of the camera poses.
         number: which episode.
 
     Raises:
-        MeshError: the object's mesh cannot be used.
+        MeshError: no mesh can be used.
         ExecutionError: the object does not come to rest on the table.
     """
-    order = np.random.default_rng(seed).permutation(len(files))
-    file = files[order[number % len(files)]]
+    file, thing = usable(turns(files, seed, number))
     rng = np.random.default_rng([seed, number])
-    simulation = Simulation(config.scene, [SimObject.from_file(file)], true_cameras(config, rng))
+    simulation = Simulation(config.scene, [thing], true_cameras(config, rng))
     robot = robot_model(config.scene.robot)
     for group, state in ((robot.arm, ARM_START), (robot.hand, HAND_START)):
         simulation.set_joints(posture(robot, group, state))
     place_on_table(simulation, simulation.objects[0].name, config.placement, rng)
     return Episode(number, file, simulation)
+
+
+def turns(files: list[Path], seed: int, number: int) -> list[Path]:
+    """Meshes in the order in which their turns come from an episode on."""
+    order = np.random.default_rng(seed).permutation(len(files))
+    return [files[order[(number + later) % len(files)]] for later in range(len(files))]
+
+
+def usable(files: list[Path]) -> tuple[Path, SimObject]:
+    """The first file that is an object, and the object; those before are said to be left out.
+
+    Raises:
+        MeshError: there is none.
+    """
+    for file in files:
+        try:
+            return file, SimObject.from_file(file)
+        except MeshError as error:
+            if len(files) == 1:
+                raise
+            logger.warning("left out: %s", error)
+    raise MeshError(
+        f"none of {len(files)} meshes in {files[0].parent} can be used; see what was left out, and why"
+    )
 
 
 def nominal_cameras(config: WorldConfig) -> dict[str, Array]:
@@ -166,7 +192,7 @@ def mesh_files(objects: str) -> list[Path]:
     place = Path(objects).expanduser() if objects else share_dir() / "models" / "objects"
     if place.is_file():
         return [place]
-    files = sorted(file for file in place.rglob("*") if file.suffix.lower() in MESH_SUFFIXES)
+    files = sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES)
     if not files:
-        raise ConfigError(f"objects: no mesh ({', '.join(MESH_SUFFIXES)}) in {place}")
+        raise ConfigError(f"objects: no mesh ({', '.join(SUFFIXES)}) in {place}")
     return files

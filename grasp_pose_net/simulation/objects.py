@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
+from grasp_pose_net.exceptions import GraspPoseNetError, MeshError, StorageError
+from grasp_pose_net.reading import read_arrays
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.storage import cache_dir, whole
 from grasp_pose_net.world import Array
@@ -78,15 +81,23 @@ def convex_pieces(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, ...]:
     settings = f"{MOST_PIECES} {sorted(COACD.items())}".encode()
     key = hashlib.sha256(settings + vertices.tobytes() + faces.tobytes()).hexdigest()[:24]
     file = cache_dir() / f"pieces-{key}.npz"
-    if not file.exists():
-        _write_pieces(file, _decompose(vertices, faces))
-    with np.load(file) as data:
-        return tuple(
-            trimesh.Trimesh(data[f"v{i}"], data[f"f{i}"], process=False) for i in range(len(data.files) // 2)
-        )
+    try:
+        pieces = _read_pieces(file)
+    except GraspPoseNetError:  # not there yet, or broken
+        pieces = _decompose(vertices, faces)
+        with suppress(StorageError):  # the next process has to find them again
+            _write_pieces(file, pieces)
+    return tuple(trimesh.Trimesh(v, f, process=False) for v, f in pieces)
 
 
-def _decompose(vertices: Array, faces: NDArray[np.int32]) -> list[tuple[Array, Array]]:
+def _read_pieces(file: Path) -> list[tuple[Array, NDArray[np.int32]]]:
+    data = read_arrays(file)
+    if not data or set(data) != {f"{kind}{i}" for i in range(len(data) // 2) for kind in "vf"}:
+        raise MeshError(f"{file}: no convex pieces in it")
+    return [(data[f"v{i}"], data[f"f{i}"]) for i in range(len(data) // 2)]
+
+
+def _decompose(vertices: Array, faces: NDArray[np.int32]) -> list[tuple[Array, NDArray[np.int32]]]:
     import coacd
 
     coacd.set_log_level("error")
@@ -94,7 +105,7 @@ def _decompose(vertices: Array, faces: NDArray[np.int32]) -> list[tuple[Array, A
     return [(np.asarray(v), np.asarray(f)) for v, f in pieces]
 
 
-def _write_pieces(file: Path, pieces: list[tuple[Array, Array]]) -> None:
+def _write_pieces(file: Path, pieces: list[tuple[Array, NDArray[np.int32]]]) -> None:
     arrays = {f"v{i}": v for i, (v, _) in enumerate(pieces)} | {f"f{i}": f for i, (_, f) in enumerate(pieces)}
     with whole(file) as unfinished:
         np.savez(unfinished, **arrays)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ import trimesh
 
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.hand.primitives import Solid
+from grasp_pose_net.storage import whole
 from grasp_pose_net.world import Array, split_transform
 
 OBJECT_COLOUR = (0.90, 0.55, 0.18, 1.0)
@@ -47,7 +48,7 @@ def draw_grasp(
     _add_mesh(spec, mesh)
     _add_hand(spec, hand, x)
     model, data = _compiled(spec)
-    imageio.imwrite(path, _three_views(model, data, size))
+    _write(path, _three_views(model, data, size))
 
 
 def draw_hand(hand: Hand, path: Path, size: tuple[int, int] = (1020, 600)) -> None:
@@ -75,7 +76,13 @@ def draw_hand(hand: Hand, path: Path, size: tuple[int, int] = (1020, 600)) -> No
         _view(*scene, small, azimuth=130.0, elevation=-25.0, distance=1.1 * distance, lookat=middle),
         _view(*spheres, small, azimuth=210.0, elevation=-25.0, distance=1.1 * distance, lookat=middle),
     ]
-    imageio.imwrite(path, np.concatenate([left, np.concatenate(right)[: size[1]]], axis=1))
+    _write(path, np.concatenate([left, np.concatenate(right)[: size[1]]], axis=1))
+
+
+def _write(path: Path, picture: Array) -> None:
+    """Write a picture (H, W, 3)."""
+    with whole(path) as unfinished:
+        imageio.imwrite(unfinished, picture)
 
 
 def _upright(hand: Hand) -> Array:

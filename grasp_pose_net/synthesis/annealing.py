@@ -17,9 +17,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from grasp_pose_net.compiled import compiled
 from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.refinement import kernel
@@ -103,7 +103,7 @@ def anneal(
     return best, cost
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _anneal_batch(hand, scene, limits, alignment, jump, point_weight, start, seeds, best, cost):
     """Anneal from every row of `start` (B, 7 + D), which moves; write the best states and costs; see `Annealing`."""
     iterations, first, distinct, clearance, degree = limits
@@ -135,7 +135,7 @@ def _anneal_batch(hand, scene, limits, alignment, jump, point_weight, start, see
                 _remember(x, new, distinct, jump, best[b], cost[b])
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _ingber(temperature, state):
     """Draw from Ingber's distribution on [-1, 1]: narrower as the temperature falls, with a heavy tail."""
     u = kernel.uniform(state)
@@ -143,7 +143,7 @@ def _ingber(temperature, state):
     return math.copysign(length, u)
 
 
-@njit(cache=True, nogil=True, fastmath=kernel.FAST_MATH)
+@compiled(nogil=True, fastmath=kernel.FAST_MATH)
 def _cost(hand, scene, alignment, point_weight, work):
     """Mean distance of the contact points from the surface [m] and their turn away from it."""
     total, weight = 0.0, 0.0
@@ -161,7 +161,7 @@ def _cost(hand, scene, alignment, point_weight, work):
     return total / weight
 
 
-@njit(cache=True, nogil=True, fastmath=kernel.FAST_MATH)
+@compiled(nogil=True, fastmath=kernel.FAST_MATH)
 def _collides(hand, scene, work, clearance):
     """Whether a collision sphere is closer than `clearance` [m] to object, plane or a part of the hand."""
     plane = scene.plane
@@ -193,14 +193,14 @@ def _collides(hand, scene, work, clearance):
     return False
 
 
-@njit(cache=True, nogil=True, fastmath=kernel.FAST_MATH, inline="always")
+@compiled(nogil=True, fastmath=kernel.FAST_MATH, inline="always")
 def _square(points, a, b):
     """Squared distance between two rows of `points`."""
     dx, dy, dz = points[a, 0] - points[b, 0], points[a, 1] - points[b, 1], points[a, 2] - points[b, 2]
     return dx * dx + dy * dy + dz * dz
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _push_clear(hand, scene, clearance, x, work):
     """Move `x` in place out of the object, and up from the plane, until nothing collides."""
     for _ in range(_PUSHES):
@@ -214,7 +214,7 @@ def _push_clear(hand, scene, clearance, x, work):
         x[2] += norm * gz + 0.01 * scene.plane[2]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _remember(x, value, distinct, jump, best, cost):
     """Insert a state into the sorted list of the best; of two that are close the better one stays."""
     keep, turned = len(cost), np.empty(3)
@@ -238,7 +238,7 @@ def _remember(x, value, distinct, jump, best, cost):
     cost[place] = value
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _closeness(a, b, jump, turned):
     """Largest difference of two states along a variable, as a share of the variable's jump."""
     kernel.rotation_between(a[3:7], b[3:7], turned)

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
+from grasp_pose_net.reading import brief, parse_json, read_arrays
 from grasp_pose_net.storage import whole
+from grasp_pose_net.world.transforms import SHORTEST_QUATERNION
 
 POSITION_STEP_M = 5e-5  # 16 bits reach 1.6 m, beyond the hand on the largest object
 QUATERNION_STEP = 1 / 32767
@@ -25,6 +27,23 @@ JOINT_STEP_RAD = 1e-4  # 16 bits reach 3.27 rad
 STRONG_EPSILON = 0.15  # force trials of candidates with at least this are also counted apart
 
 HALF = ("epsilon", "hand_penetration_m", "self_penetration_m")
+
+
+# kinds of numpy and axes of each array; axes of one name are of one length
+FIELDS = {
+    **{name: ("U", "objects") for name in ("objects", "split", "mesh_hash", "failure")},
+    **{name: ("iu", "objects") for name in ("seed", "tried", "passed")},
+    "extents_m": ("f", "objects", "three"),
+    **{name: ("iu", "objects", "two") for name in ("trials", "successes")},
+    "stages": ("U", "stages"),
+    "seconds": ("f", "objects", "stages"),
+    "planes": ("f", "planes", "four"),
+    "object_index": ("iu", "grasps"),
+    "x": ("f", "grasps", "numbers"),
+    **{name: ("f", "grasps") for name in HALF},
+    "plane": ("iu", "grasps"),
+    "held": ("b", "grasps"),
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +99,31 @@ class GraspDataset:
     plane: NDArray[np.int16]
     held: NDArray[np.bool_]
 
+    def __post_init__(self) -> None:
+        """Check that the arrays belong together.
+
+        Raises:
+            GraspPoseNetError: naming the field and what is wrong with it.
+        """
+        sizes: dict[str, int] = {"four": 4, "three": 3, "two": 2}
+        for name, (kinds, *axes) in FIELDS.items():
+            array = getattr(self, name)
+            if array.dtype.kind not in kinds:
+                raise GraspPoseNetError(f"{name}: its entries are {array.dtype}")
+            expected = tuple(sizes.setdefault(axis, n) for axis, n in zip(axes, array.shape, strict=False))
+            if array.shape != expected or len(axes) != array.ndim:
+                raise GraspPoseNetError(
+                    f"{name}: expected ({', '.join(axes)}) like the others, got {array.shape}"
+                )
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise GraspPoseNetError(f"{name}: not all of its entries are finite numbers")
+        for name, size in (("object_index", len(self.objects)), ("plane", len(self.planes))):
+            index = getattr(self, name)
+            if len(index) and not 0 <= index.min() <= index.max() < size:
+                raise GraspPoseNetError(f"{name}: goes from {index.min()} to {index.max()}, there are {size}")
+        if self.x.shape[1] < 7 or (np.linalg.norm(self.x[:, 3:7], axis=1) < SHORTEST_QUATERNION).any():
+            raise GraspPoseNetError("x: expected pose vectors with a quaternion that is a rotation")
+
     @property
     def counts(self) -> NDArray[np.int64]:
         """Grasps of each object (O,)."""
@@ -108,18 +152,27 @@ def load_dataset(path: Path) -> GraspDataset:
     """Read a dataset.
 
     Raises:
-        GraspPoseNetError: the file is missing or lacks a field.
+        GraspPoseNetError: the file is missing or cut, lacks a field, or has arrays that do not belong together.
     """
     try:
-        with np.load(path, allow_pickle=False) as data:
-            fields = {name: data[name] for name in GraspDataset.__dataclass_fields__}
-    except (OSError, KeyError, ValueError, EOFError) as error:
+        fields: dict[str, Any] = read_arrays(path, GraspDataset.__dataclass_fields__)
+        if fields["x"].dtype.kind != "i" or fields["x"].ndim != 2 or fields["x"].shape[1] < 7:
+            raise GraspPoseNetError(
+                f"x: expected (G, 7 + J) whole steps, got {fields['x'].dtype} {fields['x'].shape}"
+            )
+        fields["x"] = (fields["x"] * _steps(fields["x"].shape[1])).astype(np.float32)
+        fields |= {name: fields[name].astype(np.float32) for name in HALF if fields[name].dtype.kind == "f"}
+        data = GraspDataset(**{**fields, "hand": str(fields["hand"]), "run": str(fields["run"])})
+        run = parse_json(data.run, "its run")
+        if type(run.get("grasps")) is not int:
+            raise GraspPoseNetError(
+                f"its run says grasps {brief(run.get('grasps'))}, expected a whole number"
+            )
+    except GraspPoseNetError as error:
         raise GraspPoseNetError(
             f"{path}: not a grasp dataset ({error}); make one with `synthesize`"
         ) from error
-    fields["x"] = (fields["x"] * _steps(fields["x"].shape[1])).astype(np.float32)
-    fields |= {name: fields[name].astype(np.float32) for name in HALF}
-    return GraspDataset(**{**fields, "hand": str(fields["hand"]), "run": str(fields["run"])})
+    return data
 
 
 def save_dataset(path: Path, data: GraspDataset) -> None:

@@ -54,7 +54,7 @@ def synthesize_dataset(
     """Plan grasps for every mesh of a folder and write one compressed file.
 
     Args:
-        meshes: folder with files `<source>/<name>.obj` (or ply, stl, off).
+        meshes: folder with files `<source>/<name>.obj` (or ply, stl, off, glb).
         out: the `.npz` to write; `<out>.parts/` beside it keeps finished objects, and makes the run
             resumable.
         hand: name of the hand, or path of its hand.yaml.
@@ -134,7 +134,10 @@ def _finished(parts: Path, tasks: Sequence[Task]) -> dict[str, GraspDataset]:
         file = parts / f"{task.name}.npz"
         if not file.exists():
             continue
-        part = load_dataset(file)
+        try:
+            part = load_dataset(file)
+        except GraspPoseNetError:  # broken: it is planned again
+            continue
         if part.run != task.run:
             raise GraspPoseNetError(
                 f"{parts} has grasps of other settings ({differences(part.run, task.run)}); ask for the same, "

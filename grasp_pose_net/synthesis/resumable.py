@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from grasp_pose_net.exceptions import GraspPoseNetError
+from grasp_pose_net.reading import parse_json
+from grasp_pose_net.storage import prepare_folder
 
 _LISTED = 3  # differences named in an error
 
@@ -19,9 +20,9 @@ def alone(folder: Path, who: str) -> Iterator[None]:
     """A folder for this process alone; made where it is missing.
 
     Raises:
-        GraspPoseNetError: another ``who`` has it.
+        GraspPoseNetError: another ``who`` has it, or it cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare_folder(folder)
     # the kernel drops the lock when the process ends, however it ends
     with (folder / "lock").open("w") as lock:
         try:
@@ -33,7 +34,10 @@ def alone(folder: Path, who: str) -> Iterator[None]:
 
 def differences(there: str, asked: str) -> str:
     """What two descriptions of runs disagree in, "planner.rounds: 2 there, 3 asked" and the like."""
-    old, new = _flat("", json.loads(there)), _flat("", json.loads(asked))
+    old, new = (
+        _flat("", parse_json(text, what))
+        for text, what in ((there, "what is there"), (asked, "what is asked"))
+    )
     names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
     texts = [f"{name}: {old.get(name)} there, {new.get(name)} asked" for name in names[:_LISTED]]
     return "; ".join(texts) + (f"; and {len(names) - _LISTED} more" if len(names) > _LISTED else "")

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grasp_pose_net.exceptions import GraspPoseNetError
+from grasp_pose_net.reading import read_bytes
+from grasp_pose_net.shapes.mesh_files import LARGEST_MB, SUFFIXES
 from grasp_pose_net.shapes.split import object_hash
-
-MESH_SUFFIXES = (".obj", ".ply", ".stl", ".off")
 
 
 def object_name(mesh: Path) -> str:
@@ -27,13 +27,13 @@ def find_meshes(folder: Path, sources: Sequence[str] = ()) -> list[Path]:
     """All mesh files below a folder, sources mixed, so that a run cut short is still a fair sample.
 
     Args:
-        folder: holds `<source>/<name>.obj` (or ply, stl, off).
+        folder: holds `<source>/<name>.obj` (or ply, stl, off, glb).
         sources: only those; all without.
 
     Raises:
         GraspPoseNetError: a source has no meshes, or two files have the same name.
     """
-    files = [path for path in folder.rglob("*") if path.suffix.lower() in MESH_SUFFIXES and path.is_file()]
+    files = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
     there = {path.parent.name for path in files}
     if unknown := sorted(set(sources) - there):
         known = ", ".join(sorted(there)) or "none"
@@ -48,4 +48,4 @@ def find_meshes(folder: Path, sources: Sequence[str] = ()) -> list[Path]:
 
 def mesh_hash(mesh: Path) -> str:
     """Beginning of the SHA-256 of a mesh file, to know it again."""
-    return hashlib.sha256(mesh.read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(read_bytes(mesh, LARGEST_MB)).hexdigest()[:16]

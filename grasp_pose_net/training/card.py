@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.markdown import table
+from grasp_pose_net.reading import read_text
 from grasp_pose_net.training.tables import FIGURES, SIDES, counts_text
 
 UNKNOWN = "not recorded"
@@ -102,8 +104,8 @@ def _licence_table(file: Path) -> dict[str, str]:
     """Licence of each "source/name"."""
     if not file.is_file():
         raise ConfigError(f"{file}: asked for a table of licences, found no such file")
-    with file.open(newline="") as stream:
-        reader = csv.DictReader(stream)
+    reader = csv.DictReader(io.StringIO(read_text(file, 64)))
+    try:
         missing = COLUMNS - set(reader.fieldnames or ())
         if missing:
             raise ConfigError(
@@ -111,6 +113,8 @@ def _licence_table(file: Path) -> dict[str, str]:
                 f"{', '.join(sorted(missing))}"
             )
         return {f"{row['source']}/{row['name']}": row["licence"] for row in reader}
+    except csv.Error as error:
+        raise ConfigError(f"{file} is not valid CSV: {error}") from error
 
 
 def _value(entries: dict[str, Any], key: str) -> str:

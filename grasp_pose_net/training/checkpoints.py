@@ -14,7 +14,14 @@ from torch import nn
 
 from grasp_pose_net.exceptions import CheckpointError
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.inference.network import load_network, make_network, network_header, save_network
+from grasp_pose_net.inference.network import (
+    LARGEST_MB,
+    load_network,
+    make_network,
+    network_header,
+    save_network,
+)
+from grasp_pose_net.reading import check_file, one_line
 from grasp_pose_net.storage import whole
 from grasp_pose_net.training.config import TrainConfig
 
@@ -58,18 +65,37 @@ def begin(out: Path, hand: Hand, config: TrainConfig, device: torch.device) -> R
     path, wanted = out / "state.pt", run.asked
     if not path.exists():
         return run
-    state = torch.load(path, weights_only=True, map_location=device)
+    state = _state(path, device)
     if state["config"] != wanted:
         different = [name for name in wanted if state["config"].get(name) != wanted[name]]
         asked, found = (", ".join(f"{n}={c.get(n)!r}" for n in different) for c in (wanted, state["config"]))
         raise CheckpointError(
             f"{path}: asked to go on with {asked}, found a run with {found}; use another --out"
         )
-    network.load_state_dict(state["network"])
-    run.optimiser.load_state_dict(state["optimiser"])
+    try:
+        network.load_state_dict(state["network"])
+        run.optimiser.load_state_dict(state["optimiser"])
+    except Exception as error:  # whatever torch makes of other shapes
+        raise CheckpointError(f"{path}: its state is of another network: {one_line(error)}") from error
     for name in KEPT:
         setattr(run, name, state[name])
     return run
+
+
+def _state(path: Path, device: torch.device) -> dict[str, Any]:
+    """What a run has kept."""
+    check_file(path, LARGEST_MB, CheckpointError)
+    try:
+        state = torch.load(path, weights_only=True, map_location=device)
+        if missing := {"config", "network", "optimiser", *KEPT} - set(state):
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        if not isinstance(state["config"], dict):
+            raise ValueError("its configuration is none")
+    except Exception as error:  # torch raises anything of a file that is cut
+        raise CheckpointError(
+            f"{path}: cannot go on from it ({one_line(error)}); use another --out"
+        ) from error
+    return state
 
 
 def _first_network(hand: Hand, config: TrainConfig) -> nn.Module:

@@ -17,13 +17,13 @@ from tqdm import tqdm
 from grasp_pose_net import provenance
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.inference.network import add_notes, load_network
-from grasp_pose_net.storage import write_whole
+from grasp_pose_net.storage import prepare_folder, write_whole
 from grasp_pose_net.training.card import licences_of, model_card
 from grasp_pose_net.training.checkpoints import Run, begin, keep, record
 from grasp_pose_net.training.config import LOSSES, PRECISIONS, Resources, TrainConfig
 from grasp_pose_net.training.data import Draws, Objects, TrainingBatch, stream
 from grasp_pose_net.training.evaluation import evaluate_network, losses_of
-from grasp_pose_net.training.parallel import Team, team
+from grasp_pose_net.training.parallel import Team, alone_in, team
 from grasp_pose_net.training.plots import save_curves
 from grasp_pose_net.training.prepared import fingerprint, prepared_objects
 
@@ -59,12 +59,25 @@ def train(
 
     Raises:
         CheckpointError: the folder holds a run with another configuration.
-        GraspPoseNetError: the dataset cannot be used.
+        GraspPoseNetError: the dataset cannot be used, or another training is at work in the folder.
     """
-    config = config or TrainConfig()
+    with alone_in(out):
+        return _train(dataset, meshes, out, hand, config or TrainConfig(), resources or Resources(), cache)
+
+
+def _train(
+    dataset: Path,
+    meshes: Path,
+    out: Path,
+    hand: str,
+    config: TrainConfig,
+    resources: Resources,
+    cache: Path | None,
+) -> dict[str, Any]:
+    """Train in a folder that is this run's alone; see `train`."""
     loaded = Hand.load(hand)
     sides = prepared_objects(dataset, meshes, loaded, cache)
-    report = train_on(sides, out, loaded, config, resources or Resources())
+    report = train_on(sides, out, loaded, config, resources)
     if not report:
         return report
     report["sources"] = licences_of(meshes, [name for objects in sides.values() for name in objects.names])
@@ -106,7 +119,7 @@ def train_on(
     resources = resources or Resources()
     if config.objects is not None:
         sides = {**sides, "train": sides["train"].first(config.objects)}
-    out.mkdir(parents=True, exist_ok=True)
+    prepare_folder(out)
     with team(resources.device) as processes:
         run = begin(out, hand, config, processes.device)
         _fit(run, sides, resources, processes)

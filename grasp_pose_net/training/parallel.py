@@ -9,8 +9,9 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.synthesis.resumable import alone
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,18 @@ class Team:
         total = torch.tensor(values, dtype=torch.float64, device=self.device)
         distributed.all_reduce(total)
         return (total / self.size).tolist()
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """The folder of a run for this run alone; of `torchrun`'s processes the first one has it for all.
+
+    Raises:
+        GraspPoseNetError: another training is at work in it, or it cannot be written.
+    """
+    first = int(os.environ.get("RANK", "0")) == 0
+    with alone(out, "training") if first else nullcontext():
+        yield
 
 
 @contextmanager

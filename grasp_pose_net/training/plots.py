@@ -14,6 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from grasp_pose_net.exceptions import GraspPoseNetError
+from grasp_pose_net.storage import whole
 from grasp_pose_net.training.summary import KIND, PAPER_PENETRATION, over_seeds
 from grasp_pose_net.training.tables import LOSS_NAMES, groups_of, kinds_of, named
 
@@ -45,7 +46,8 @@ def save_curves(rows: list[dict[str, float]], picture: Path) -> None:
     axes.axvline(best["step"], color="grey", linewidth=0.8, label="best checkpoint")
     axes.set(xlabel="optimiser step", ylabel="L_consistency [(0.1 m)²]", yscale="log", title="Training")
     axes.legend()
-    figure.savefig(picture)
+    with whole(picture) as unfinished:
+        figure.savefig(unfinished)
 
 
 def plot_panel(report: dict[str, Any], group: dict[str, Any], panel: int, axes: Axes) -> Axes:
@@ -92,7 +94,8 @@ def save_evaluation(report: dict[str, Any], picture: Path) -> None:
         row[0].set_ylabel(f"{named(group)}\n{row[0].get_ylabel()}")
     figure.suptitle("Bars: test objects, mean and range over seeds", fontsize="medium")
     figure.legend(handles=_keys(), loc="outside lower center", ncols=6, frameon=False)
-    figure.savefig(picture)
+    with whole(picture) as unfinished:
+        figure.savefig(unfinished)
 
 
 def plot_learning_curve(reports: Sequence[dict[str, Any]], axes: Axes) -> Axes:
@@ -148,7 +151,8 @@ def save_learning_curve(reports: Sequence[dict[str, Any]], picture: Path) -> Non
     """Draw `plot_learning_curve` into a picture file."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     plot_learning_curve(reports, figure.subplots())
-    figure.savefig(picture)
+    with whole(picture) as unfinished:
+        figure.savefig(unfinished)
 
 
 def _bar(axes: Axes, kind: dict[str, Any], figure: str, place: float, factor: float) -> None:

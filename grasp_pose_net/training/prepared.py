@@ -18,6 +18,7 @@ import torch
 
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
+from grasp_pose_net.reading import ARRAYS_MB, brief, parse_json, read_arrays, read_bytes
 from grasp_pose_net.storage import cache_dir, whole
 from grasp_pose_net.training.data import (
     FIELD_CELLS,
@@ -32,6 +33,10 @@ FARTHEST_CELLS = 60.0  # where one byte ends; deeper or farther samples do not o
 LEVELS = 127
 _FORMAT = 2
 _FIELDS = ("origin", "spacing", "radius")
+LARGEST_MB = 65536
+# kinds of numpy of the arrays of a file
+ARRAYS = {"format": "i", "hand": "U", "names": "U", "side": "U", "codes": "i", "counts": "iu", "grasps": "f"}
+ARRAYS |= dict.fromkeys(_FIELDS, "f")
 
 
 def prepared_objects(
@@ -46,11 +51,13 @@ def prepared_objects(
         cache: folder of prepared files; the user's cache folder without.
     """
     key = hashlib.sha256(f"{_FORMAT} {hand.name} {FIELD_CELLS} {VALIDATION_SHARE}".encode())
-    key.update(dataset.read_bytes() if dataset.is_file() else b"")
+    key.update(read_bytes(dataset, ARRAYS_MB, GraspPoseNetError))
     path = (cache or cache_dir()) / f"{dataset.stem}-{key.hexdigest()[:16]}.npz"
-    if not path.exists():
+    try:
+        return load_prepared(path, hand)
+    except GraspPoseNetError:  # not there yet, or broken
         save_prepared(path, load_objects(dataset, meshes, hand), hand)
-    return load_prepared(path, hand)
+        return load_prepared(path, hand)
 
 
 def fingerprint(dataset: Path) -> dict[str, str]:
@@ -90,25 +97,62 @@ def load_prepared(path: Path, hand: Hand) -> dict[str, Objects]:
         raise GraspPoseNetError(
             f"{path}: asked for grasps of hand {hand.name!r}, found {str(data['hand'])!r}"
         )
+    if data["grasps"].shape[1] != hand.size:
+        raise GraspPoseNetError(
+            f"{path}: asked for x of {hand.size}, found {data['grasps'].shape[1]}; prepare it again"
+        )
     grasps = np.split(data["grasps"], np.cumsum(data["counts"])[:-1])
     return {side: _objects(data, grasps, np.flatnonzero(data["side"] == side), hand) for side in SIDES}
 
 
 def prepared_notes(path: Path) -> dict[str, Any]:
     """Notes of `save_prepared`; errors as `load_prepared`."""
-    return json.loads(str(_read(path, ("format", "notes"))["notes"]))
+    return parse_json(str(_read(path, ("format", "notes"))["notes"]), f"{path}: its notes", GraspPoseNetError)
 
 
 def _read(path: Path, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Arrays of a prepared file, all without names."""
     try:
-        with np.load(path, allow_pickle=False) as stream:
-            data = {name: stream[name] for name in names or stream.files}
-        if int(data["format"]) != _FORMAT:
-            raise ValueError(f"format {data['format']}, this version reads {_FORMAT}")
-    except (OSError, KeyError, ValueError, EOFError) as error:
+        data = read_arrays(path, names, LARGEST_MB)
+        if missing := [name for name in names or ARRAYS if name not in data]:
+            raise GraspPoseNetError(f"no array {missing[0]!r} in it")
+        if data["format"].shape or data["format"].dtype.kind != "i" or int(data["format"]) != _FORMAT:
+            raise GraspPoseNetError(f"format {brief(data['format'])}, this version reads {_FORMAT}")
+        if not names:
+            _check(data)
+    except GraspPoseNetError as error:
         raise GraspPoseNetError(f"{path}: no prepared dataset ({error}); prepare it again") from error
     return data
+
+
+def _check(data: dict[str, np.ndarray]) -> None:
+    """Refuse arrays that do not belong together, or are not of finite numbers.
+
+    Raises:
+        GraspPoseNetError: naming one.
+    """
+    count, cells = len(data["names"]), data["codes"].shape[-1]
+    total = int(data["counts"].sum()) if data["counts"].dtype.kind in "iu" else -1
+    shapes: dict[str, tuple[int, ...]] = {
+        name: (count,) for name in ("names", "side", "spacing", "radius", "counts")
+    }
+    shapes |= {
+        "codes": (count, *[cells] * 3),
+        "origin": (count, 3),
+        "grasps": (total, *data["grasps"].shape[1:2]),
+    }
+    for name, (kinds, shape) in {name: (ARRAYS[name], shape) for name, shape in shapes.items()}.items():
+        if data[name].dtype.kind not in kinds or data[name].shape != shape:
+            raise GraspPoseNetError(f"{name}: expected {shape}, got {data[name].dtype} {data[name].shape}")
+        if data[name].dtype.kind == "f" and not np.isfinite(data[name]).all():
+            raise GraspPoseNetError(f"{name}: not all of its entries are finite numbers")
+    if (
+        count == 0
+        or data["counts"].min() < 0
+        or (data["spacing"] <= 0).any()
+        or data["codes"].dtype != np.int8
+    ):
+        raise GraspPoseNetError("counts, spacing or codes are out of range")
 
 
 def _objects(data: dict[str, np.ndarray], grasps: list[np.ndarray], rows: np.ndarray, hand: Hand) -> Objects:

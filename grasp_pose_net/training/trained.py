@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,10 +10,12 @@ from typing import Any
 
 from torch import nn
 
-from grasp_pose_net.exceptions import CheckpointError
+from grasp_pose_net.exceptions import CheckpointError, ConfigError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network, network_header
 from grasp_pose_net.models import network_file
+from grasp_pose_net.reading import brief, one_line, read_json
+from grasp_pose_net.training.config import TrainConfig
 from grasp_pose_net.training.losses import Measure, PoseWeights
 
 
@@ -99,16 +100,22 @@ def _load(name: str, hands: dict[str, Hand]) -> Trained:
     if notes["hand"] not in hands:
         hands[notes["hand"]] = Hand.load(notes["hand"])
     hand, rank = hands[notes["hand"]], notes.get("options", {}).get("rank")
-    weights = PoseWeights(**config["weights"])
-    measure = Measure(weights=weights, beta=config["beta"], collision_per_m2=config["collision_per_m2"])
+    try:
+        known = {key: config[key] for key in ("loss", "seed", "beta", "collision_per_m2")}
+        trained = TrainConfig(**known, weights=PoseWeights(**config["weights"]))
+        objects = notes.get("objects", {}).get("train", 0)
+        if type(objects) is not int:
+            raise ConfigError(f"objects: {brief(objects)} is no number")
+    except (TypeError, AttributeError, ConfigError) as error:
+        raise CheckpointError(f"{name}: its header says of its training: {one_line(error)}") from error
     return Trained(
         name=name,
         network=load_network(name, hand),
         hand=hand,
         architecture=notes["architecture"] + (f", rank {rank}" if rank else ""),
-        loss=config["loss"],
-        seed=config["seed"],
-        measure=measure,
+        loss=trained.loss,
+        seed=trained.seed,
+        measure=trained.measure,
         notes=notes,
     )
 
@@ -117,5 +124,5 @@ def _notes(name: str) -> dict[str, Any]:
     """Header of a weights file, completed by the `report.json` of the run that made it, where that lies beside it."""
     header, path = network_header(name), network_file(name)
     file = path.with_name("report.json")
-    report = json.loads(file.read_text()) if file.is_file() else {}
-    return report | header if Path(report.get("weights", "")).name == path.name else header
+    report = read_json(file, CheckpointError) if file.is_file() else {}
+    return report | header if Path(str(report.get("weights", ""))).name == path.name else header

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.hand import Hand, Kinematics, LinkPoints
 from grasp_pose_net.hand.urdf import parse_urdf
+from grasp_pose_net.models import expand_xacro
 
 CAPSULE = """
 <collision><origin xyz="0 0 0.02"/><geometry><cylinder radius="0.005" length="0.04"/></geometry></collision>
@@ -120,8 +122,66 @@ def test_the_unknown_hand_is_named(tmp_path: Path) -> None:
         ('lower="-1" upper="1"', "", "joint 'wrist' needs <limit> with lower and upper"),
         ('<sphere radius="0.005"/>', '<mesh filename="a.stl"/>', "link 'near' is mesh; valid: box, cylinder"),
         ('<parent link="arm"/>', "", "<joint name='wrist'> lacks <parent>"),
+        ('xyz="0 2 0"', 'xyz="0 0 0"', "joint 'wrist': axis 0 0 0 has no direction"),
+        ('xyz="0 2 0"', 'xyz="0 2"', "axis of joint 'wrist': xyz '0 2': expected 3 numbers"),
+        ('radius="0.005"', 'radius="0.005m"', "<cylinder> of link 'near': radius '0.005m' is no number"),
+        ('radius="0.005"', 'radius="nan"', "<cylinder> of link 'near': radius 'nan' is beyond ±1e\\+06"),
+        (
+            'radius="0.005"',
+            'radius="-1"',
+            "collision of link 'near': cylinder of -1 x 0.04 m; expected 0.0001 to 1 m",
+        ),
+        ('radius="0.005" ', "", "collision of link 'near' lacks radius"),
+        ('lower="-1"', 'lower="2"', "joint 'wrist': limits 2 to 1 rad; expected a range within ±100"),
+        (
+            '<child link="palm"/>',
+            '<child link="plam"/>',
+            "joint 'wrist': no link 'plam'; there are: arm, palm, near, far",
+        ),
+        (
+            '<parent link="near"/><child link="far"/>',
+            '<parent link="arm"/><child link="near"/>',
+            "link 'near' has two parents",
+        ),
+        (
+            '<parent link="arm"/>',
+            '<parent link="far"/>',
+            "one root link, found 1: arm|is in a loop of joints",
+        ),
+        ('<link name="far">', '<link name="near">', "link 'near' is there twice"),
+        ('<joint name="wrist"', "<joint", "a joint lacks name"),
+        ("<robot", "<!DOCTYPE a><robot", "a document type .* is not taken"),
     ],
 )
 def test_mistakes_in_the_urdf_are_named(old: str, new: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        parse_urdf(urdf().replace(old, new))
+        parse_urdf(urdf().replace(old, new, 1) if old != 'lower="-1" upper="1"' else urdf().replace(old, new))
+
+
+def test_a_hand_without_collision_shapes_is_refused_by_its_file(tmp_path: Path) -> None:
+    bare = re.sub("<collision>.*?</collision>", "", urdf(), flags=re.DOTALL)
+    with pytest.raises(ConfigError, match=r"pincer\.urdf: no link has a collision shape; give links boxes"):
+        load(tmp_path, description(), bare)
+
+
+def test_large_parts_are_covered_coarsely_and_needles_refused(tmp_path: Path) -> None:
+    large = urdf().replace('size="0.05 0.02 0.04"', 'size="0.9 0.8 0.7"')
+    assert 10 < len(load(tmp_path, description(), large).spheres.radius) < 1000
+    needle = urdf().replace('radius="0.005"', 'radius="0.0001"').replace('length="0.04"', 'length="0.9"')
+    needle = needle.replace('xyz="0 0 0.02"', 'xyz="0 0 0.45"').replace('xyz="0 0 0.04"', 'xyz="0 0 0.9"')
+    with pytest.raises(ConfigError, match=r"take [0-9]+ spheres to fill, expected at most 1500"):
+        load(tmp_path, description(), needle).spheres  # noqa: B018
+
+
+def test_xacro_that_never_ends_or_is_broken_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "a.xacro"
+    head = '<robot name="a" xmlns:xacro="http://www.ros.org/wiki/xacro">'
+    for text, why in (
+        ('<xacro:macro name="m"><xacro:m/></xacro:macro><xacro:m/></robot>', "it nests without end"),
+        ("<link name='${1 / 0}'/></robot>", "division by zero"),
+        ("<link", "xacro failed"),
+    ):
+        file.write_text(head + text)
+        with pytest.raises(ConfigError, match=why) as refused:
+            expand_xacro(file)
+        assert str(file) in str(refused.value) and "\n" not in str(refused.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 import trimesh
 from quick_planner import QUICK
 
-from grasp_pose_net.exceptions import GraspPoseNetError
+from grasp_pose_net.exceptions import GraspPoseNetError, StorageError
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.models import share_dir
 from grasp_pose_net.quality import epsilon_of, penetration
@@ -144,17 +145,50 @@ def test_a_file_that_is_no_dataset_is_an_error(tmp_path):
             load_dataset(tmp_path / name)
 
 
-def test_a_failed_write_leaves_the_old_file(hand, tmp_path):
+def test_a_failed_write_leaves_the_old_file(hand, tmp_path, monkeypatch):
     data = one_object(storable(hand, random_grasps(hand, 3)), "shop/can", 1)
     save_dataset(tmp_path / "a.npz", data)
-    with pytest.raises(RuntimeError, match="disk full"):
-        save_dataset(tmp_path / "a.npz", replace(data, split=_Unwritable()))
+
+    def full(stream, **arrays):
+        stream.write(b"half")
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(StorageError, match=r"cannot write .*a\.npz: No space left on device"):
+        save_dataset(tmp_path / "a.npz", data)
     np.testing.assert_array_equal(load_dataset(tmp_path / "a.npz").x, data.x)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
-class _Unwritable:
-    def __array__(self, dtype=None, copy=None):
-        raise RuntimeError("disk full")
+CHANGES = [
+    ({"x": lambda x: x[:-1]}, r"x: expected \(grasps, numbers\) like the others, got \(3, 25\)"),
+    ({"x": np.ravel}, r"x: expected \(G, 7 \+ J\) whole steps, got int16 \(100,\)"),
+    ({"x": lambda x: x[:, :3]}, r"x: expected \(G, 7 \+ J\) whole steps, got int16 \(4, 3\)"),
+    ({"x": lambda x: x * 0}, "x: expected pose vectors with a quaternion that is a rotation"),
+    ({"x": lambda x: x.astype(np.float32)}, "whole steps, got float32"),
+    ({"epsilon": lambda e: e * np.float16(np.nan)}, "epsilon: not all of its entries are finite numbers"),
+    ({"object_index": lambda i: i + 7}, "object_index: goes from 7 to 7, there are 1"),
+    ({"plane": lambda i: i - 1}, "plane: goes from -1 to 1, there are 3"),
+    ({"objects": lambda o: o[:0]}, r"split: expected \(objects\) like the others, got \(1,\)"),
+    ({"seed": lambda s: s.astype(str)}, "seed: its entries are <U"),
+    ({"run": lambda r: np.array("x")}, "its run is not valid JSON"),
+    ({"run": lambda r: np.array("{}")}, "its run says grasps None, expected a whole number"),
+    ({"held": lambda h: None}, "no array 'held' in it; it has hand"),
+    ({"objects": lambda o: np.array([{}], object)}, "holds Python objects"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), CHANGES)
+def test_arrays_that_do_not_belong_together_are_named(hand, tmp_path, change, message):
+    save_dataset(tmp_path / "a.npz", one_object(storable(hand, random_grasps(hand, 4)), "shop/can", 2))
+    with np.load(tmp_path / "a.npz") as stream:
+        arrays = dict(stream)
+    ((name, changed),) = change.items()
+    arrays[name] = changed(arrays[name])
+    np.savez(tmp_path / "b.npz", **{name: array for name, array in arrays.items() if array is not None})
+    with pytest.raises(GraspPoseNetError, match=message) as refused:
+        load_dataset(tmp_path / "b.npz")
+    assert str(refused.value).startswith(f"{tmp_path / 'b.npz'}: not a grasp dataset (")
 
 
 def test_the_dataset_of_the_package_is_sound(hand, stored):

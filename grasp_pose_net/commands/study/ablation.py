@@ -35,6 +35,7 @@ from grasp_pose_net.benchmark.entries import grasp_figures
 from grasp_pose_net.benchmark.run import chosen_meshes
 from grasp_pose_net.benchmark.tables import wilson
 from grasp_pose_net.benchmark.trial import Task, Tools, episode_of, make_tools, on_true_object, views_of_task
+from grasp_pose_net.commands.options import Seed, writable_file
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.inference import (
     SAMPLED,
@@ -79,12 +80,12 @@ HEAD = (
 
 def main(
     meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
-    out: Annotated[Path, typer.Option(help="The files' name without ending.")],
+    out: Annotated[Path, typer.Option(help="The files' name without ending.", callback=writable_file())],
     split: Annotated[str, typer.Option(help="Objects by name: test, train or all.")] = "test",
     limit: Annotated[int, typer.Option(min=1, help="Objects, a fair sample.")] = 80,
     network: Annotated[str, typer.Option(help="Weights; empty: the hand's own.")] = "",
     jobs: Annotated[int, typer.Option(min=1, help="Objects at a time.")] = 2,
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Measure and write."""
     config = benchmark_config(

@@ -19,17 +19,23 @@ from typing import Annotated
 
 import typer
 
+from grasp_pose_net.commands.options import checked_seed, writable_file, writable_folder
 from grasp_pose_net.models import share_dir
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    out: Annotated[Path, typer.Option(help="JSON file to write.", callback=writable_file())],
     times: Annotated[int, typer.Option(min=1, help="Cancels in each stage.")] = 10,
     mesh: Annotated[
         Path | None, typer.Option("--object", help="Mesh; the package's ball without it.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides place of the object and moments of the cancels.")] = 0,
-    logs: Annotated[Path, typer.Option(help="Folder for what the nodes say.")] = Path("runs/cancel"),
+    seed: Annotated[
+        int,
+        typer.Option(help="Decides place of the object and moments of the cancels.", callback=checked_seed),
+    ] = 0,
+    logs: Annotated[
+        Path, typer.Option(help="Folder for what the nodes say.", callback=writable_folder)
+    ] = Path("runs/cancel"),
 ) -> None:
     """Run the trials."""
     from grasp_pose_net.nodes.cancel_check import check_cancels

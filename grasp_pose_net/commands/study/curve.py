@@ -24,6 +24,7 @@ import typer
 from tqdm import tqdm
 
 from grasp_pose_net.benchmark.run import chosen_meshes
+from grasp_pose_net.commands.options import Seed, writable_file
 from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference import SAMPLED
@@ -32,7 +33,7 @@ from grasp_pose_net.planning import Fields, GraspPlanner, PlannerConfig, Refine
 from grasp_pose_net.provenance import record
 from grasp_pose_net.refinement import ObjectiveConfig
 from grasp_pose_net.shapes import load_mesh
-from grasp_pose_net.storage import save_json
+from grasp_pose_net.storage import save_json, whole
 from grasp_pose_net.synthesis import object_name, stable_planes
 from grasp_pose_net.world import Part, Role, Scene, SceneObject
 
@@ -58,7 +59,7 @@ class Method:
 
 def main(
     meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
-    out: Annotated[Path, typer.Option(help="The files' name without ending.")],
+    out: Annotated[Path, typer.Option(help="The files' name without ending.", callback=writable_file())],
     split: Annotated[str, typer.Option(help="Objects by name: test, train or all.")] = "test",
     limit: Annotated[int, typer.Option(min=1, help="Objects, a fair sample.")] = 40,
     hand: Annotated[str, typer.Option(help="Hand in models/hands/, or a path to a hand.yaml.")] = "shadow",
@@ -70,7 +71,7 @@ def main(
         ObjectiveConfig().iterations
     ],
     rotations: Annotated[list[int], typer.Option(help="Again for each.")] = [7, 14, 28, 56, 112],
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Measure and write."""
     objects = load_objects(chosen_meshes(meshes, split, limit), seed)
@@ -136,7 +137,7 @@ def save(entries: Sequence[dict[str, Any]], out: Path, about: dict[str, Any]) ->
     objects = len({entry["name"] for entry in entries})
     made = about | {"objects": objects, "curve": rows, "plans": entries}
     save_json(out.with_suffix(".json"), made)
-    with out.with_suffix(".csv").open("w", newline="") as stream:
+    with whole(out.with_suffix(".csv")) as unfinished, unfinished.open("w", newline="") as stream:
         sheet = csv.DictWriter(stream, list(rows[0]))
         sheet.writeheader()
         sheet.writerows(rows)
@@ -151,7 +152,8 @@ def save(entries: Sequence[dict[str, Any]], out: Path, about: dict[str, Any]) ->
     figure.supxlabel(
         f"n = {objects} objects, numbers are rotations; commit {made['commit'][:12]}", fontsize=8
     )
-    FigureCanvasAgg(figure).print_png(str(out.with_suffix(".png")))
+    with whole(out.with_suffix(".png")) as unfinished:
+        FigureCanvasAgg(figure).print_png(str(unfinished))
     typer.echo(
         f"figures: {out.with_suffix('.json')}, {out.with_suffix('.csv')}; plot: {out.with_suffix('.png')}"
     )

@@ -20,6 +20,7 @@ import typer
 from scipy.spatial import ConvexHull, QhullError
 from scipy.stats import spearmanr
 
+from grasp_pose_net.commands.options import writable_file
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.markdown import table
 from grasp_pose_net.models import share_dir
@@ -36,7 +37,9 @@ OURS_AT = 200  # grasps a contact count is timed on
 
 
 def main(
-    out: Annotated[Path | None, typer.Option(help="Write the figures here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the figures here.", callback=writable_file())
+    ] = None,
     grasps: Annotated[int, typer.Option(min=1, help="Random grasps with 4 to 12 contacts.")] = 2000,
     dataset: Annotated[Path | None, typer.Option(help="Stored grasps, as `synthesize` makes them.")] = None,
     meshes: Annotated[Path | None, typer.Option(help="Folder with the meshes of the dataset.")] = None,

@@ -16,18 +16,21 @@ from typing import Annotated
 
 import typer
 
+from grasp_pose_net.commands.options import checked_seed, writable_file, writable_folder
 from grasp_pose_net.storage import save_json
 
 
 def main(
     meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
-    out: Annotated[Path, typer.Option(help="JSON report.")],
+    out: Annotated[Path, typer.Option(help="JSON report.", callback=writable_file())],
     split: Annotated[str, typer.Option(help="Objects by name: test, train or all.")] = "test",
     limit: Annotated[int, typer.Option(min=1, help="Objects, a fair sample.")] = 10,
     requests: Annotated[int, typer.Option(min=1, help="How many, over all objects.")] = 40,
     threads: Annotated[int, typer.Option(min=1, help="Of each process, as OMP_NUM_THREADS.")] = 2,
-    logs: Annotated[Path, typer.Option(help="Folder for what the nodes say.")] = Path("runs/live"),
-    seed: Annotated[int, typer.Option(help="Of places, camera errors and noise.")] = 0,
+    logs: Annotated[
+        Path, typer.Option(help="Folder for what the nodes say.", callback=writable_folder)
+    ] = Path("runs/live"),
+    seed: Annotated[int, typer.Option(help="Of places, camera errors and noise.", callback=checked_seed)] = 0,
 ) -> None:
     """Ask, compare and write."""
     from grasp_pose_net.nodes.live_check import check_live

@@ -24,6 +24,7 @@ import numpy as np
 import typer
 from scipy.spatial.transform import Rotation
 
+from grasp_pose_net.commands.options import writable_file
 from grasp_pose_net.execution import (
     MotionPlanner,
     MoveItPlanner,
@@ -75,7 +76,9 @@ def main(
         list[int], typer.Option("--seed", help="Again for each; each gives that many goals.")
     ] = [0, 1, 2],
     planner: Annotated[str, typer.Option(help="ompl or moveit.")] = "ompl",
-    out: Annotated[Path | None, typer.Option(help="Write the figures here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the figures here.", callback=writable_file())
+    ] = None,
 ) -> None:
     """Measure and write."""
     robot = RobotModel(robot_urdf(), robot_srdf())

@@ -30,16 +30,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from grasp_pose_net.commands.options import Seed, writable_file
 from grasp_pose_net.exceptions import ConfigError, PerceptionError
 from grasp_pose_net.markdown import table
 from grasp_pose_net.perception import PerceptionConfig, perceive, warm_up
 from grasp_pose_net.perception.capture import described
 from grasp_pose_net.provenance import record
+from grasp_pose_net.reading import parse_json, read_text
 from grasp_pose_net.shapes import CELL_M, GRID_CELLS, load_mesh, split_of
 from grasp_pose_net.simulation.cameras import CameraConfig
 from grasp_pose_net.simulation.laboratory import mesh_files
 from grasp_pose_net.simulation.tabletop import Tabletop, TabletopConfig, random_tabletop
-from grasp_pose_net.storage import save_json
+from grasp_pose_net.storage import save_json, whole
 from grasp_pose_net.synthesis.sources import object_name
 from grasp_pose_net.world import Array, SceneObject
 
@@ -60,7 +62,10 @@ LARGEST_M = 0.29  # of the objects; the workspace holds six of them
 def main(
     meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
     out: Annotated[
-        Path, typer.Option(help="JSON report; beside it .jsonl, a line for each scene, and .png.")
+        Path,
+        typer.Option(
+            help="JSON report; beside it .jsonl, a line for each scene, and .png.", callback=writable_file()
+        ),
     ],
     split: Annotated[str, typer.Option(help="Objects by name: test, train or all.")] = "test",
     scenes: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
@@ -68,7 +73,7 @@ def main(
     jobs: Annotated[
         int, typer.Option(min=1, help="Scenes at a time; wall times are only of those with 1.")
     ] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Measure and write."""
     files = [f for f in mesh_files(str(meshes)) if split in ("all", split_of(object_name(f)))]
@@ -89,7 +94,9 @@ def main(
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Scenes that are done."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return (
+        [parse_json(line, str(path)) for line in read_text(path, 256).splitlines()] if path.exists() else []
+    )
 
 
 def make_scene(files: Sequence[Path], seed: int, number: int) -> tuple[list[str], Tabletop]:
@@ -277,7 +284,8 @@ def draw_curve(report: dict[str, Any], file: Path) -> None:
             axis.plot(counts, np.array(values) * (1e3 if unit == "mm" else 1.0), "o-", label=name)
         axis.set(xlabel="cameras", ylabel=unit, title=title, xticks=counts, ylim=(0, None))
         axis.legend()
-    figure.savefig(file, dpi=90)
+    with whole(file) as unfinished:
+        figure.savefig(unfinished, dpi=90)
 
 
 def table_of(report: dict[str, Any]) -> str:

@@ -17,10 +17,12 @@ import typer
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
+from grasp_pose_net.commands.options import Seed, writable_file
 from grasp_pose_net.hand import Hand, rotation_from_quat
 from grasp_pose_net.inference import draw_starts
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh, rotate_pose
 from grasp_pose_net.simulation.picture import draw_grasp
+from grasp_pose_net.storage import whole
 from grasp_pose_net.synthesis import GraspDataset, find_meshes, load_dataset, object_name, shortfall
 
 COLUMNS = 5
@@ -35,10 +37,10 @@ COLOURS = 256  # a palette keeps a page well below 1.5 MB
 def main(
     dataset: Annotated[Path, typer.Argument(help="Dataset file of `synthesize`.")],
     meshes: Annotated[Path, typer.Option(help="Folder that the dataset was made from.")],
-    out: Annotated[Path, typer.Option(help="PNG to write.")],
+    out: Annotated[Path, typer.Option(help="PNG to write.", callback=writable_file(".png"))],
     count: Annotated[int, typer.Option(min=1, help="Objects on the page.")] = 30,
     worst: Annotated[bool, typer.Option("--worst", help="Objects with the fewest grasps, and why.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Measure and write."""
     data, rng = load_dataset(dataset), np.random.default_rng(seed)
@@ -50,8 +52,8 @@ def main(
         own = np.flatnonzero(data.object_index == number)
         grasp = int(rng.choice(own)) if len(own) else None
         tiles.append((drawn(hand, mesh, data, grasp, rng), caption(data, number, grasp, worst)))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    page(tiles).quantize(COLOURS).save(out, optimize=True)
+    with whole(out) as unfinished:
+        page(tiles).quantize(COLOURS).save(unfinished, optimize=True)
     typer.echo(f"wrote {out}: {len(tiles)} objects, {out.stat().st_size / 1e6:.2f} MB")
 
 

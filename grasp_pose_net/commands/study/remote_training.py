@@ -24,9 +24,11 @@ from typing import Annotated
 import torch
 import typer
 
+from grasp_pose_net.commands.options import Seed, writable_file, writable_folder
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network, network_header, save_network
 from grasp_pose_net.provenance import commit
+from grasp_pose_net.reading import parse_json
 from grasp_pose_net.training import (
     Resources,
     TrainConfig,
@@ -37,6 +39,7 @@ from grasp_pose_net.training import (
     train_on,
 )
 from grasp_pose_net.training.loop import keep_notes
+from grasp_pose_net.training.parallel import alone_in
 from grasp_pose_net.training.prepared import fingerprint, prepared_notes
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -48,7 +51,7 @@ HandName = Annotated[str, typer.Option(help="Hand in models/hands/, or a path to
 def prepare(
     dataset: Annotated[Path, typer.Option(help="Dataset file of `synthesize`.")],
     meshes: Annotated[Path, typer.Option(help="Folder of meshes that the dataset was made from.")],
-    out: Annotated[Path, typer.Option(help="File to write (NPZ).")],
+    out: Annotated[Path, typer.Option(help="File to write (NPZ).", callback=writable_file(".npz"))],
     hand: HandName = "shadow",
 ) -> None:
     """Write fields and grasps of the training side into one file; test objects stay here."""
@@ -63,7 +66,9 @@ def prepare(
 @app.command()
 def train(
     data: Annotated[Path, typer.Option(help="File of `prepare`.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run; goes on where it stopped.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the run; goes on where it stopped.", callback=writable_folder)
+    ],
     hand: HandName = "shadow",
     network: Annotated[str, typer.Option(help="paper or compact.")] = "paper",
     options: Annotated[str, typer.Option(help='JSON of its options, such as {"rank": 96}.')] = "{}",
@@ -78,7 +83,7 @@ def train(
     precision: Annotated[str, typer.Option(help="Of the convolutions: float32 or bfloat16.")] = "bfloat16",
     minutes: Annotated[float, typer.Option(help="Stop after the epoch in which these are over.")] = 8.0,
     checkpoint_s: Annotated[float, typer.Option(help="Least time between two checkpoints [s].")] = 120.0,
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Train for some minutes, or go on.
 
@@ -87,7 +92,7 @@ def train(
     torch.backends.cudnn.benchmark = True  # shapes never change, so the search for the fastest kernels pays
     config = TrainConfig(
         network=network,
-        options=json.loads(options),
+        options=parse_json(options, "options"),
         start=start,
         loss=loss,
         steps=steps,
@@ -99,9 +104,11 @@ def train(
     )
     resources = Resources(checkpoint_s=checkpoint_s, limit_s=60 * minutes)
     loaded = Hand.load(hand)
-    report = train_on(load_prepared(data, loaded), out, loaded, config, resources)
+    with alone_in(out):
+        report = train_on(load_prepared(data, loaded), out, loaded, config, resources)
+        if report:
+            keep_notes(out, report, **prepared_notes(data), command=" ".join(sys.argv))
     if report:
-        keep_notes(out, report, **prepared_notes(data), command=" ".join(sys.argv))
         typer.echo(
             f"{report['steps']} of {steps} steps, {report['hours'] * 60:.1f} min on {report['machine']}: "
             + json.dumps(report["figures"])
@@ -111,7 +118,12 @@ def train(
 @app.command()
 def shrink(
     weights: Annotated[str, typer.Option(help="Trained paper network of full rank.")],
-    out: Annotated[Path, typer.Option(help="File to write (.safetensors, half precision).")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File to write (.safetensors, half precision).", callback=writable_file(".safetensors")
+        ),
+    ],
     rank: Annotated[int, typer.Option(min=1, help="Of the wide layers.")] = 96,
     device: Annotated[str, typer.Option(help="cuda takes seconds, cpu some minutes.")] = "cpu",
 ) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 import typer
 
+from grasp_pose_net.commands.options import JsonFile, Seed
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.provenance import record
 from grasp_pose_net.quality import epsilon_of
@@ -75,8 +76,8 @@ def main(
         bool, typer.Option("--weak", help="Count held grasps below the filter's epsilon, too.")
     ] = False,
     hand: Annotated[str, typer.Option(help="Hand in models/hands/, or a path to a hand.yaml.")] = "shadow",
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Report.")] = None,
+    seed: Seed = 0,
+    json_file: JsonFile = None,
 ) -> None:
     """Plan, print one line per object and method, write the report.
 

@@ -11,7 +11,6 @@ other does: 6000 steps take 11 minutes.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -23,7 +22,9 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
+from grasp_pose_net.commands.options import writable_folder
 from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.reading import read_json
 
 LOSSES = ("combined", "consistency", "l2")
 
@@ -52,7 +53,7 @@ def commands(
 def finished(out: Path, steps: int) -> bool:
     """Whether a run's report, which is written last, tells of all steps."""
     report = out / "report.json"
-    return report.exists() and json.loads(report.read_text()).get("config", {}).get("steps") == steps
+    return report.exists() and dict(read_json(report).get("config", {})).get("steps") == steps
 
 
 def train(out: Path, command: list[str]) -> int:
@@ -65,7 +66,7 @@ def train(out: Path, command: list[str]) -> int:
 
 def main(
     meshes: Annotated[Path, typer.Option(help="Folder of meshes that the datasets were made from.")],
-    out: Annotated[Path, typer.Option(help="Folder with a folder for each run.")],
+    out: Annotated[Path, typer.Option(help="Folder with a folder for each run.", callback=writable_folder)],
     shadow: Annotated[Path | None, typer.Option(help="Dataset of the Shadow Hand.")] = None,
     barrett: Annotated[Path | None, typer.Option(help="Dataset of the Barrett hand.")] = None,
     steps: Annotated[int, typer.Option(help="Optimiser steps of each.")] = 6000,

@@ -1,0 +1,95 @@
+"""The process that reads broken files, one after the other, and says of each what came of it; it may die of one.
+
+Started by `run` as ``python -m … NAME FIRST COUNT SEED FOLDER PIPE``. On the pipe come lines of JSON: "begin" with the number
+of an input before it is read, and its outcome after.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from grasp_pose_net.commands.study.broken_files.mutate import broken
+from grasp_pose_net.commands.study.broken_files.readers import READERS, Reader
+from grasp_pose_net.exceptions import LONGEST_TEXT, GraspPoseNetError
+
+RIGHT, REFUSED, FAULT = "right", "refused", "fault"
+ROOM_BYTES = (
+    8 << 30
+)  # beyond what the process has when it begins, so that a claim fails instead of the machine
+ALLOCATION = ("MemoryError", "Unable to allocate", "not enough memory", "bad_alloc")
+
+
+def main() -> None:
+    """Read the inputs that the command line names."""
+    name, first, count, seed, folder, pipe = sys.argv[1:]
+    place = Path(folder)
+    (place / "seeds").mkdir(parents=True, exist_ok=True)
+    reader = READERS[name](place / "seeds")
+    with os.fdopen(int(pipe), "w", buffering=1) as lines:
+        _read(reader, place, reader.good[0], name)  # loads and compiles what belongs to no input
+        room = ROOM_BYTES + 1024 * _status("VmSize")
+        resource.setrlimit(resource.RLIMIT_AS, (room, room))
+        for number in range(int(first), int(first) + int(count)):
+            _one(reader, place, name, number, int(seed), lines)
+
+
+def content(reader: Reader, name: str, number: int, seed: int) -> bytes:
+    """The broken file of a number: the same for the same seed."""
+    return broken(reader.good, np.random.default_rng([seed, number, *name.encode()]), reader.parts)
+
+
+def _one(reader: Reader, place: Path, name: str, number: int, seed: int, lines: TextIO) -> None:
+    data = content(reader, name, number, seed)
+    lines.write(json.dumps({"begin": number}) + "\n")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak of memory counts from here
+    before, began = _status("VmRSS"), time.monotonic()
+    said = _read(reader, place, data, name)
+    figures = {"s": time.monotonic() - began, "mb": max(0, _status("VmHWM") - before) / 1024}
+    lines.write(json.dumps({"number": number, **said, **figures}) + "\n")
+
+
+def _read(reader: Reader, place: Path, data: bytes, name: str) -> dict[str, Any]:
+    """What came of reading a content."""
+    for beside, its_content in reader.beside.items():
+        (place / beside).write_bytes(its_content)
+    path = place / f"broken{reader.suffix}"
+    path.write_bytes(data)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            reader.read(path)
+            said = {"outcome": RIGHT, "text": ""}
+        except GraspPoseNetError as error:
+            text = str(error)
+            one = (
+                "\n" not in text and 0 < len(text) <= LONGEST_TEXT and not any(w in text for w in ALLOCATION)
+            )
+            said = {
+                "outcome": REFUSED if one else FAULT,
+                "text": text if one else f"not one line: {text[:2000]}",
+            }
+        except BaseException:  # whatever it is, it would have been a traceback
+            said = {"outcome": FAULT, "text": traceback.format_exc()[-3000:]}
+    if warned and said["outcome"] != FAULT:
+        said = {"outcome": FAULT, "text": f"warned: {warned[0].category.__name__}: {warned[0].message}"}
+    return said
+
+
+def _status(key: str) -> int:
+    """A figure of this process's memory [KiB]."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Broken files for every reader, in processes that may die: how many were read, how many refused, what else happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grasp_pose_net.commands.study.broken_files.child import FAULT, REFUSED, RIGHT, content
+from grasp_pose_net.commands.study.broken_files.readers import READERS
+from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.markdown import table
+from grasp_pose_net.storage import whole
+
+BATCH = 1500  # inputs of one process
+START_S = 180.0  # for a process to load and compile what its reader needs
+LIMIT_S, LIMIT_MB = 10.0, 512.0  # for one input of at most 64 KiB
+
+
+@dataclass
+class Tally:
+    """What came of the inputs of one reader.
+
+    Attributes:
+        right: read, and good.
+        refused: one line of ours.
+        faults: everything else: "number", "text", and "file" where the input was kept.
+        seconds: longest time of one input [s].
+        megabytes: most memory of one input [MiB].
+    """
+
+    right: int = 0
+    refused: int = 0
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    megabytes: float = 0.0
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Count what a process said of one input."""
+        self.seconds, self.megabytes = max(self.seconds, line["s"]), max(self.megabytes, line["mb"])
+        outcome, text = line["outcome"], line["text"]
+        if line["s"] > LIMIT_S or line["mb"] > LIMIT_MB:
+            outcome, text = FAULT, f"took {line['s']:.1f} s and {line['mb']:.0f} MiB: {text}"
+        self.right += outcome == RIGHT
+        self.refused += outcome == REFUSED
+        if outcome == FAULT:
+            self.faults.append({"number": line["number"], "text": text})
+
+
+def break_files(
+    count: int,
+    seed: int = 0,
+    names: Sequence[str] = (),
+    keep: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Tally]:
+    """Give every reader broken files.
+
+    Args:
+        count: files for each.
+        seed: of how they are broken.
+        names: of `READERS`; all without.
+        keep: folder for inputs that did what they must not; they are made again from seed and number without.
+        say: takes a line for each reader.
+
+    Returns:
+        What came of them, by reader.
+
+    Raises:
+        ConfigError: there is no such reader.
+    """
+    if unknown := sorted(set(names) - set(READERS)):
+        raise ConfigError(f"no reader {unknown[0]!r}; there are: {', '.join(READERS)}")
+    tallies = {}
+    for name in names or READERS:
+        tallies[name] = tally = Tally()
+        for line in _outcomes(name, count, seed):
+            tally.add(line)
+        if keep is not None:
+            _keep(keep, name, seed, tally)
+        say(f"{name}: {tally.right} right, {tally.refused} refused, {len(tally.faults)} faults")
+    return tallies
+
+
+def figures_table(tallies: dict[str, Tally]) -> str:
+    """The counts as a table in Markdown."""
+    rows = [
+        (name, t.right, t.refused, len(t.faults), f"{t.seconds:.2f}", f"{t.megabytes:.0f}")
+        for name, t in tallies.items()
+    ]
+    head = ("reader", "right", "refused in one line", "anything else", "longest [s]", "most memory [MiB]")
+    return "\n".join(table(head, rows))
+
+
+def _outcomes(name: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """What came of each input; after one that ends or stops its process, another goes on behind it."""
+    following = 0
+    while following < count:
+        last, ended = None, ""
+        wanted = min(BATCH, count - following)
+        with tempfile.TemporaryDirectory() as folder:
+            for line in _lines(name, following, wanted, seed, folder):
+                if "ended" in line:
+                    ended = line["ended"]
+                elif "begin" in line:
+                    last = line["begin"]
+                else:
+                    last, following = None, line["number"] + 1
+                    yield line
+        if ended and last is None:
+            raise RuntimeError(f"the process that reads {name} ended outside any input: {ended}")
+        if last is not None:
+            yield {"number": last, "outcome": FAULT, "text": f"its process {ended}", "s": 0.0, "mb": 0.0}
+            following = last + 1
+
+
+def _lines(name: str, first: int, count: int, seed: int, folder: str) -> Iterator[dict[str, Any]]:
+    """What a process says, and "ended" where it does not come to its end by itself."""
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "grasp_pose_net.commands.study.broken_files.child"]
+    command += [name, str(first), str(count), str(seed), folder, str(writing)]
+    errors = Path(folder) / "stderr.txt"
+    with errors.open("wb") as said:
+        process = subprocess.Popen(
+            command, pass_fds=[writing], stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        )
+    os.close(writing)
+    try:
+        with os.fdopen(reading, "rb", buffering=0) as pipe:
+            waits = START_S
+            buffer = b""
+            while True:
+                if not select.select([pipe], [], [], waits)[0]:
+                    yield {"ended": f"did not answer within {waits:g} s"}
+                    return
+                if not (more := pipe.read(65536)):
+                    break
+                *complete, buffer = (buffer + more).split(b"\n")
+                yield from map(json.loads, complete)
+                waits = LIMIT_S + 5.0
+        status = process.wait(timeout=LIMIT_S)
+        if status:
+            kind = signal.Signals(-status).name if status < 0 else f"status {status}"
+            yield {"ended": f"ended with {kind}: {errors.read_text(errors='replace')[-500:]}"}
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _keep(folder: Path, name: str, seed: int, tally: Tally) -> None:
+    """Write the inputs that were faults."""
+    if not tally.faults:
+        return
+    with tempfile.TemporaryDirectory() as place:
+        reader = READERS[name](Path(place))
+    for fault in tally.faults:
+        file = folder / f"{name.replace(' ', '_')}-{seed}-{fault['number']}{reader.suffix}"
+        with whole(file) as unfinished:
+            unfinished.write_bytes(content(reader, name, fault["number"], seed))
+        fault["file"] = str(file)
