@@ -130,8 +130,10 @@ class JointState:
                 continue
             values = np.asarray(values, float)
             if values.shape == (len(self.names),) and not np.isfinite(values).all():
-                joint = self.names[int(np.argmin(np.isfinite(values)))]
-                raise WorldError(f"joint state: {name} of {joint} is not a finite number")
+                wrong = int(np.argmin(np.isfinite(values)))
+                raise WorldError(
+                    f"joint state: {name} of {self.names[wrong]}: {values[wrong]} is not a finite number"
+                )
             object.__setattr__(self, name, finite(values, f"joint state: {name}", (len(self.names),)))
 
     @property
