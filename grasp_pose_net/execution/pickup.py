@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from grasp_pose_net.execution.lookout import Lookout
 from grasp_pose_net.execution.measured import MeasuredRobot
 from grasp_pose_net.execution.motion_planner import MotionPlanner
 from grasp_pose_net.execution.stages import (
@@ -64,6 +65,7 @@ class Pickup:
         cancelled: Callable[[], bool],
         plan_only: bool = False,
         planned: Callable[[PickupPlan], None] = lambda plan: None,
+        newest: Callable[[], Scene] | None = None,
     ) -> PickupResult:
         """Pick the target up by the first of the grasps that can be planned.
 
@@ -78,6 +80,8 @@ class Pickup:
             cancelled: whether to stop.
             plan_only: plan everything and move nothing.
             planned: called with the plan before anything moves.
+            newest: gives the newest scene, which is looked at before and during the motions, see :class:`Lookout`; None:
+                nothing changes.
 
         Raises:
             PlanningError: target or support is not in the scene.
@@ -102,7 +106,9 @@ class Pickup:
             seconds = sum(step.trajectory.duration for step in plan.steps)
             text = f"planned {plan.grasp.id}, {seconds:.1f} s of motion; nothing was moved"
             return PickupResult(None, "plan", text, plan.grasp, plan.steps, planning_s)
-        return replace(self._execute(plan, feedback, cancelled), planning_s=planning_s)
+        config, controllers = self._config, self._controllers
+        lookout = Lookout(self._robot, controllers, config, scene, target, newest or (lambda: scene))
+        return replace(self._execute(plan, lookout, feedback, cancelled), planning_s=planning_s)
 
     def _plan_first(
         self,
@@ -162,28 +168,20 @@ class Pickup:
         squeeze, efforts = self._limited_squeeze(grasp)
         lift_scene = motion.lift_scene(robot.link_pose(closed, robot.tip))
         lift = plan.plan_cartesian(closed, path.T_world_lift, lift_scene)
+        around = motion.contact_scene
+        close = self._hand_move(grasp.pre_grasp, grasp.grasp)
+        press = self._hand_move(grasp.grasp, squeeze, efforts)
         return PickupPlan(
             grasp,
             (
-                Step(REACH, self._hand_move(posture, grasp.pre_grasp), start),
-                Step(REACH, reach, opened),
-                Step(APPROACH, approach, at_pre_grasp),
+                Step(REACH, self._hand_move(posture, grasp.pre_grasp), start, motion.reach_scene),
+                Step(REACH, reach, opened, motion.reach_scene),
+                Step(APPROACH, approach, at_pre_grasp, around),
+                Step(CLOSE, close, at_grasp, around, empty=False, may_stop_short=True),
                 Step(
-                    CLOSE,
-                    self._hand_move(grasp.pre_grasp, grasp.grasp),
-                    at_grasp,
-                    empty=False,
-                    may_stop_short=True,
+                    SQUEEZE, press, closed, around, False, may_stop_short=True, press=press, shown=lift_scene
                 ),
-                Step(
-                    SQUEEZE,
-                    self._hand_move(grasp.grasp, squeeze, efforts),
-                    closed,
-                    empty=False,
-                    may_stop_short=True,
-                    shown=lift_scene,
-                ),
-                Step(LIFT, lift, closed, empty=False),
+                Step(LIFT, lift, closed, lift_scene, empty=False, press=press),
             ),
         )
 
@@ -217,7 +215,11 @@ class Pickup:
         return configuration
 
     def _execute(
-        self, plan: PickupPlan, feedback: Callable[[str], None], cancelled: Callable[[], bool]
+        self,
+        plan: PickupPlan,
+        lookout: Lookout,
+        feedback: Callable[[str], None],
+        cancelled: Callable[[], bool],
     ) -> PickupResult:
         done: list[Step] = []
         stage = ""
@@ -228,8 +230,11 @@ class Pickup:
             try:
                 if cancelled():
                     raise ExecutionFailed(Problem.CANCELLED, f"before {stage}")
+                lookout.look(step)
                 self._measured.check_start(step)
-                self._controllers.execute(step.trajectory, step.may_stop_short, cancelled)
+                stopped = lookout.over(step, cancelled)
+                self._controllers.execute(step.trajectory, step.may_stop_short, stopped)
+                self._measured.check_end(step)
             except ExecutionFailed as failure:
                 text = f"{stage} failed. {failure}. {self._whereabouts(plan.grasp)}"
                 return PickupResult(failure.problem, stage, text, plan.grasp, tuple(done))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import coal
 import numpy as np
@@ -132,6 +134,19 @@ class RobotModel:
             raise ConfigError(f"the robot has no link {link!r}")
         pin.forwardKinematics(self.model, self.data, configuration)
         return pin.updateFramePlacement(self.model, self.data, frame).homogeneous.copy()
+
+    @cached_property
+    def fingers(self) -> tuple[Array, ...]:
+        """Places among the hand's joints of those of each finger: a chain that nothing branches off from."""
+        places = [int(index) + 1 for index in self.hand.indices]
+        branches = Counter(self.model.parents[place] for place in places)
+        first: dict[int, int] = {}
+        for place in places:  # a joint comes after the one that carries it
+            parent = self.model.parents[place]
+            first[place] = first[parent] if parent in first and branches[parent] == 1 else place
+        return tuple(
+            np.flatnonzero([first[place] == begin for place in places]) for begin in sorted({*first.values()})
+        )
 
     def hand_parts(self, configuration: Array) -> Array:
         """Centres (S, 3) [m] of the hand's shapes in the world at a configuration (J,) [rad]."""
