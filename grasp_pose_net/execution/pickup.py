@@ -24,11 +24,14 @@ from grasp_pose_net.execution.stages import (
     Step,
 )
 from grasp_pose_net.execution.timing import smooth_move
+from grasp_pose_net.robot.cancel import Cancel
 from grasp_pose_net.robot.grasp_motion import ArmPath, GraspMotion
 from grasp_pose_net.robot.model import RobotModel
 from grasp_pose_net.robot.motion import MotionConfig
 from grasp_pose_net.robot.problems import ExecutionFailed, PlanningFailed, Problem
 from grasp_pose_net.world import Array, Grasp, Scene, Trajectory
+
+MOST_REASONS = 10  # that an answer gives, one a grasp
 
 
 class Pickup:
@@ -124,24 +127,26 @@ class Pickup:
         Raises:
             PlanningFailed: none has; the text says why for each, the problem is the first grasp's.
         """
+        cancel = Cancel(cancelled)
+        cancel.check()
         if not grasps:
             raise PlanningFailed(
                 Problem.INVALID_GRASP, "no possible_grasps were given; ask /plan_grasp for some"
             )
-        motion = GraspMotion(self._robot, scene, target, supports, self._motion)
+        motion = GraspMotion(self._robot, scene, target, supports, self._motion, cancelled)
         motion.check_start(start)
         grasps = [grasp.ordered(self._robot.hand.names) for grasp in grasps]
         failures: list[tuple[str, PlanningFailed]] = []
         for grasp in grasps:
-            if cancelled():
-                raise ExecutionFailed(Problem.CANCELLED, "while planning")
+            cancel.check()
             try:
                 return self._plan(grasp, motion, start)
             except PlanningFailed as failure:
                 if failure.problem is Problem.CANCELLED:
                     raise
                 failures.append((grasp.id, failure))
-        reasons = "; ".join(f"{name}: {failure}" for name, failure in failures)
+        reasons = "; ".join(f"{name}: {failure}" for name, failure in failures[:MOST_REASONS])
+        reasons += "; …" if len(failures) > MOST_REASONS else ""
         raise PlanningFailed(failures[0][1].problem, f"none of {len(grasps)} grasps can be done ({reasons})")
 
     def _plan(self, grasp: Grasp, motion: GraspMotion, start: Array) -> PickupPlan:

@@ -11,6 +11,7 @@ from functools import cached_property
 import coal
 import numpy as np
 import pinocchio as pin
+from numpy.typing import NDArray
 
 from grasp_pose_net.exceptions import ConfigError, PlanningError
 from grasp_pose_net.robot.chain import Chain
@@ -136,7 +137,7 @@ class RobotModel:
         return pin.updateFramePlacement(self.model, self.data, frame).homogeneous.copy()
 
     @cached_property
-    def fingers(self) -> tuple[Array, ...]:
+    def fingers(self) -> tuple[NDArray[np.intp], ...]:
         """Places among the hand's joints of those of each finger: a chain that nothing branches off from."""
         places = [int(index) + 1 for index in self.hand.indices]
         branches = Counter(self.model.parents[place] for place in places)

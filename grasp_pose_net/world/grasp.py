@@ -13,6 +13,7 @@ from grasp_pose_net.world.checks import finite, named
 from grasp_pose_net.world.transforms import Array, rigid_transform
 
 UNIT_TOLERANCE = 1e-3
+LONGEST_WAY_M = 5.0
 POSTURES = ("pre_grasp", "grasp", "squeeze", "efforts")
 
 
@@ -71,6 +72,10 @@ class Grasp:
             if not 0.0 <= least <= wanted + 1e-6:
                 raise WorldError(
                     f"{where}: least length {least} of {name} must be from 0 to the wanted one {wanted}"
+                )
+            if wanted > LONGEST_WAY_M:
+                raise WorldError(
+                    f"{where}: {wanted:g} m of {name} are wanted, and no arm is longer than {LONGEST_WAY_M:g}"
                 )
             if wanted > 0.0 and abs(np.linalg.norm(direction) - 1.0) > UNIT_TOLERANCE:
                 raise WorldError(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 import trimesh
@@ -167,7 +169,7 @@ class Scene:
             WorldError: two objects have one id.
         """
         ids = [entry.id for entry in self.objects]
-        if twice := sorted({one for one in ids if ids.count(one) > 1}):
+        if twice := sorted(one for one, times in Counter(ids).items() if times > 1):
             raise WorldError(f"the scene has two objects {twice[0]!r}; give each an id of its own")
 
     def __getitem__(self, id: str) -> SceneObject:
@@ -212,4 +214,12 @@ class Scene:
 
     def allowed_depth(self, link: str, id: str) -> float:
         """How far ``link`` may reach into object ``id`` [m]; 0 where nothing was allowed."""
-        return max((a.depth_m for a in self.allowed if a.id == id and link in a.links), default=0.0)
+        return max((a.depth_m for a in self._allowed_in.get(id, ()) if link in a.links), default=0.0)
+
+    @cached_property
+    def _allowed_in(self) -> Mapping[str, list[AllowedContact]]:
+        """Allowed contacts by object."""
+        contacts: dict[str, list[AllowedContact]] = {}
+        for contact in self.allowed:
+            contacts.setdefault(contact.id, []).append(contact)
+        return contacts

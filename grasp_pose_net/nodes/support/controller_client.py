@@ -36,7 +36,7 @@ class ControllerParameters(Settings):
     )
     answer_timeout_s: float = setting(5.0, 0.1, 60.0, "longest wait for a controller's answer [s]")
     stop_timeout_s: float = setting(
-        2.0, 0.1, 3.0, "longest wait for a controller to confirm that it has stopped [s]"
+        2.0, 0.1, 2.5, "longest wait for a controller to confirm that it has stopped [s]"
     )
     late_s: float = setting(5.0, 0.1, 60.0, "how much later than planned a motion may end [s]")
     longest_s: float = setting(300.0, 1.0, 3600.0, "longest motion that is sent to a controller [s]")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from moveit_msgs.msg import CollisionObject, PlanningSceneWorld
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
+from rclpy.serialization import deserialize_message
 
 from grasp_pose_net.exceptions import GraspPoseNetError, MeshError, PlanningError
 from grasp_pose_net.nodes.messages.scene import object_from_message, scene_from_message
@@ -30,14 +31,24 @@ class ObjectScene:
             prepare: computes ahead what requests would wait for, once for each scene.
         """
         self._topic, self._frame = parameters.objects_topic, parameters.world_frame
+        self._bounds = parameters
         self._log, self._prepare = node.get_logger(), prepare
         self._scene, self._problem = Scene(frame=self._frame), ""
         # a thread of its own: preparing takes a while, and nothing else shall wait for it
         group = MutuallyExclusiveCallbackGroup()
-        node.create_subscription(PlanningSceneWorld, self._topic, self._take, LATCHED, callback_group=group)
+        # as bytes: making a message of a hundred megabytes would keep everything else waiting for seconds
+        node.create_subscription(
+            PlanningSceneWorld, self._topic, self._take, LATCHED, callback_group=group, raw=True
+        )
 
-    def _take(self, message: PlanningSceneWorld) -> None:
+    def _take(self, data: bytes) -> None:
         try:
+            if len(data) > 1e6 * self._bounds.most_megabytes:
+                raise ValueError(
+                    f"it has {1e-6 * len(data):.1f} MB, allowed are {self._bounds.most_megabytes:g} (most_megabytes)"
+                )
+            message = deserialize_message(data, PlanningSceneWorld)
+            check_size(message.collision_objects, self._bounds)
             self._scene, self._problem = scene_from_message(message, self._frame), ""
         except ValueError as error:
             self._scene, self._problem = Scene(frame=self._frame), str(error)
@@ -62,7 +73,7 @@ class ObjectScene:
         return self._scene
 
     def around(
-        self, target: CollisionObject, obstacles: Iterable[CollisionObject]
+        self, target: CollisionObject, obstacles: Sequence[CollisionObject]
     ) -> tuple[Scene, list[SceneObject]]:
         """A request's scene, and its targets: the one asked for by its own mesh or id, or all where neither is given.
 
@@ -76,6 +87,7 @@ class ObjectScene:
             ValueError: a message is broken, or not all is given in one frame.
         """
         scene = self.scene
+        check_size([target, *obstacles], self._bounds)
         own = target.meshes or target.primitives or target.planes
         frame = target.header.frame_id if own else scene.frame
         if frame != scene.frame and scene.objects:
@@ -97,6 +109,27 @@ class ObjectScene:
         if not self.scene.targets:
             raise PlanningError(f"nothing to grasp; objects on {self._topic}: {names}")
         return [self.scene[name]] if name else list(self.scene.targets)
+
+
+def check_size(objects: Sequence[CollisionObject], bounds: SceneParameters) -> None:
+    """Refuse what could not be planned with in bounded time.
+
+    Raises:
+        ValueError: too many shapes, or too large a mesh; the text names it.
+    """
+    shapes = sum(len(one.primitives) + len(one.meshes) + len(one.planes) for one in objects)
+    if shapes > bounds.most_shapes:
+        raise ValueError(
+            f"{len(objects)} objects with {shapes} shapes, allowed are {bounds.most_shapes}; leave out what the arm cannot "
+            "reach, or raise most_shapes"
+        )
+    for one in objects:
+        triangles = max((len(mesh.triangles) for mesh in one.meshes), default=0)
+        if triangles > bounds.most_triangles:
+            raise ValueError(
+                f"object {one.id!r} has a mesh of {triangles} triangles, allowed are {bounds.most_triangles}; simplify it, or "
+                "raise most_triangles"
+            )
 
 
 def _graspable(entry: SceneObject) -> SceneObject:

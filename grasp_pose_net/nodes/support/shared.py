@@ -23,6 +23,14 @@ class SceneParameters(WorldParameters):
     objects_topic: str = setting(
         "/perception/objects", doc="scene with targets, what they stand on, and obstacles"
     )
+    most_shapes: int = setting(
+        300,
+        1,
+        5000,
+        "a scene with more shapes is refused: planning, and hearing a cancel meanwhile, would take too long",
+    )
+    most_triangles: int = setting(100_000, 12, 2_000_000, "a mesh with more triangles is refused, likewise")
+    most_megabytes: float = setting(20.0, 0.1, 500.0, "a larger scene is refused before it is read [MB]")
 
 
 @dataclass(frozen=True, kw_only=True)
