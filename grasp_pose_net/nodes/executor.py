@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from moveit_msgs.action import Pickup as PickupAction
-from moveit_msgs.msg import DisplayRobotState, DisplayTrajectory, MoveItErrorCodes, RobotTrajectory
+from moveit_msgs.msg import DisplayRobotState, DisplayTrajectory, MoveItErrorCodes
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -33,8 +33,9 @@ from grasp_pose_net.execution import (
     without_clearance,
 )
 from grasp_pose_net.nodes.messages.display import grasp_state, planned_motion
-from grasp_pose_net.nodes.messages.motion import ERROR_CODES, trajectory_message
+from grasp_pose_net.nodes.messages.motion import ERROR_CODES
 from grasp_pose_net.nodes.messages.pickup import (
+    answer_of,
     check_capture,
     grasps_of_goal,
     motion_of_goal,
@@ -158,15 +159,7 @@ class ExecutorNode(Node):
         except (ConfigError, ValueError) as error:
             return self._end(handle, answer, MoveItErrorCodes.INVALID_GOAL_CONSTRAINTS, str(error))
         result = self._run(handle, grasps, scene, supports, motion)
-        answer.planning_time = result.planning_s
-        answer.trajectory_stages = [
-            RobotTrajectory(joint_trajectory=trajectory_message(step.trajectory)) for step in result.done
-        ]
-        answer.trajectory_descriptions = [step.stage for step in result.done]
-        for message, grasp in zip(goal.possible_grasps, grasps, strict=False):
-            if result.grasp is not None and grasp.id == result.grasp.id:
-                answer.grasp = message
-        return self._end(handle, answer, ERROR_CODES[result.problem], result.text)
+        return self._end(handle, answer_of(goal, result), ERROR_CODES[result.problem], result.text)
 
     def _run(
         self,

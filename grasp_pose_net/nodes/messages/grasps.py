@@ -23,6 +23,7 @@ from grasp_pose_net.world import Array, Grasp, Scene, inverse_transform, moved_p
 from grasp_pose_net.world.transforms import SHORTEST_QUATERNION
 
 CLOSE_S, SQUEEZE_S = 0.8, 1.2
+UNNAMED = "unnamed"  # id of a grasp that has none
 
 
 def grasp_message(grasp: Grasp, frame: str, stamp: TimeMessage) -> GraspMessage:
@@ -118,7 +119,7 @@ def grasp_from_message(message: GraspMessage, scene: Scene, tip: str, hand_joint
     if len(message.grasp_posture.points) > 1:
         squeeze = _positions(message.grasp_posture, 1, hand_joints, f"{where}: grasp_posture")
     return Grasp(
-        id=message.id or "unnamed",
+        id=message.id or UNNAMED,
         joint_names=tuple(hand_joints),
         T_world_tip=T_world_tip,
         approach=approach,

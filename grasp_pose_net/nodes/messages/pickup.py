@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from moveit_msgs.action import Pickup
-from moveit_msgs.msg import Constraints
+from moveit_msgs.msg import Constraints, RobotTrajectory
 
 from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.execution import PickupResult
 from grasp_pose_net.nodes.messages.basics import time_to_ns
-from grasp_pose_net.nodes.messages.grasps import grasp_from_message
+from grasp_pose_net.nodes.messages.grasps import UNNAMED, grasp_from_message
+from grasp_pose_net.nodes.messages.motion import trajectory_message
 from grasp_pose_net.planning import supports_beneath
 from grasp_pose_net.robot import MotionConfig, PlanningFailed, Problem, RobotModel
 from grasp_pose_net.world import Grasp, Scene
@@ -81,3 +83,16 @@ def motion_of_goal(goal: Pickup.Goal, motion: MotionConfig) -> MotionConfig:
         return replace(motion, planning_time_s=goal.allowed_planning_time)
     except ConfigError as error:
         raise ConfigError(f"allowed_planning_time: {error}") from error
+
+
+def answer_of(goal: Pickup.Goal, result: PickupResult) -> Pickup.Result:
+    """What was done for a goal, without the code of how it ended."""
+    answer = Pickup.Result(planning_time=result.planning_s)
+    answer.trajectory_stages = [
+        RobotTrajectory(joint_trajectory=trajectory_message(step.trajectory)) for step in result.done
+    ]
+    answer.trajectory_descriptions = [step.stage for step in result.done]
+    for message in goal.possible_grasps:
+        if result.grasp is not None and result.grasp.id == (message.id or UNNAMED):
+            answer.grasp = message
+    return answer
