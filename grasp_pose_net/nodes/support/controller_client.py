@@ -75,6 +75,10 @@ class ControllerClient:
         """See :class:`execution.Controllers`."""
         return self._joints.newest()
 
+    def action(self, joint_names: tuple[str, ...]) -> WatchedAction:
+        """What moves the arm's or the hand's joints."""
+        return self._actions[joint_names]
+
     def missing_servers(self) -> list[str]:
         """Names of the controllers' actions that nobody offers now."""
         return [action.name for action in self._actions.values() if not action.is_there]

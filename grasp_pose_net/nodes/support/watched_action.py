@@ -34,6 +34,7 @@ class SentGoal:
     """One goal, and what has been heard of it.
 
     Attributes:
+        answered: the controller's answer has reached us.
         rejected: the controller does not take it.
         accepted: the controller knows it.
         ended: the controller has ended it.
@@ -47,7 +48,7 @@ class SentGoal:
         self._handle: Any = ClientGoalHandle(client, identifier, answer)
         self._lock = threading.Lock()
         self._abandoned, self._asked, self._cancelled = False, 0.0, 0.0
-        self.rejected = self.accepted = self.ended = False
+        self.answered = self.rejected = self.accepted = self.ended = False
         self.denials = 0
         self.response: Any = None
 
@@ -56,6 +57,7 @@ class SentGoal:
         answer = future.result()
         if answer is None:
             return
+        self.answered = True
         if answer.accepted:
             self._accept()
         else:
@@ -141,6 +143,11 @@ class WatchedAction:
     def does_another(self) -> bool:
         """Whether the controller does a goal that somebody else has sent."""
         return bool(self._others)
+
+    @property
+    def last(self) -> SentGoal:
+        """The own goal that was sent last."""
+        return next(reversed(self._own.values()))
 
     @property
     def unfinished(self) -> list[SentGoal]:
