@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from rclpy.clock import Clock, ROSClock
+
+LOOK_S = 0.05
 
 
 def is_simulated(clock: Clock) -> bool:
@@ -36,3 +39,10 @@ class Stopwatch:
         if not is_simulated(self._clock):
             return wall
         return max((self._clock.now().nanoseconds - self._start) * 1e-9, self._slowest * wall)
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        """Wait for an event, at most until ``timeout_s`` after the start; whether it has come."""
+        while self.seconds < timeout_s:
+            if event.wait(LOOK_S):
+                return True
+        return event.is_set()
