@@ -182,7 +182,7 @@ def test_services_refuse_while_a_pickup_is_under_way(fake, caller, goal):
     until(lambda: len(fake.goals) == 3)
     for client in caller.triggers:
         answer = wait(client.call_async(Trigger.Request()))
-        assert not answer.success and "a motion is under way (approach)" in answer.message
+        assert not answer.success and "another motion is under way (approach)" in answer.message
     wait(handle.cancel_goal_async())
     assert wait(handle.get_result_async()).status == 5
     assert len(fake.goals) == 3
