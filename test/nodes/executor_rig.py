@@ -122,7 +122,7 @@ class FakeRobot(Node):
                 handle.succeed()
                 return result
             if self.mode in ("wait", "mute", "late wait", "deaf"):
-                deadline = time.monotonic() + 20
+                deadline = time.monotonic() + 6
                 while (
                     not handle.is_cancel_requested and self.mode != "succeed" and time.monotonic() < deadline
                 ):

@@ -149,7 +149,7 @@ def test_unknown_object(scene):
         Sphere(0.1),
         Cylinder(0.1, 0.2),
         Cone(0.1, 0.2),
-        HalfSpace(np.array([0.0, 0.0, 1.0]), 0.1),
+        HalfSpace(np.array([-1.0, 0.0, 0.0]), 0.1),
         Mesh(trimesh.creation.box((0.2, 0.2, 0.2))),
         Voxels(np.zeros((1, 3)), np.array([0.2])),
     ],
@@ -157,7 +157,7 @@ def test_unknown_object(scene):
 )
 def test_no_shape_is_overlooked(robot, home, fingertip, shape):
     """A planner that knows boxes only would plan through the others."""
-    for lower_m, found in ((0.02, True), (0.15, False)):
-        entry = SceneObject("thing", make_transform(fingertip - (0.0, 0.0, lower_m)), (Part(shape),))
+    for away_m, found in ((0.0, True), (0.6, False)):
+        entry = SceneObject("thing", make_transform(fingertip + (away_m, 0.0, 0.0)), (Part(shape),))
         hit = hits(robot, Scene((entry,)), home)
         assert (hit is not None and hit[1] == "thing") == found
