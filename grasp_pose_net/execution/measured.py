@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -57,19 +57,21 @@ class MeasuredRobot:
         if step.empty and (why := self._hand_away(measured, step.start)):
             raise ExecutionFailed(Problem.NOT_AT_START, why)
 
-    def check_end(self, step: Step) -> None:
+    def check_end(self, step: Step, cancelled: Callable[[], bool]) -> None:
         """Refuse a motion that its controller calls done, and that the joints do not show.
 
         They may settle for a while, of the time in their own stamps.
 
         Raises:
             ExecutionFailed: the arm is elsewhere, the hand has not closed, or nothing holds it up; or the joint state is
-                not to be trusted.
+                not to be trusted, or it is cancelled meanwhile.
         """
         first = self._controllers.joint_state().stamp
         while (failure := self._end_problem(step)) is not None:
             if self._controllers.joint_state().stamp - first > self._config.settle_s:
                 raise failure
+            if cancelled():
+                raise ExecutionFailed(Problem.CANCELLED, f"after {step.stage}")
             time.sleep(POLL_S)
 
     def _end_problem(self, step: Step) -> ExecutionFailed | None:

@@ -239,7 +239,7 @@ class Pickup:
                 self._measured.check_start(step)
                 stopped = lookout.over(step, cancelled)
                 self._controllers.execute(step.trajectory, step.may_stop_short, stopped)
-                self._measured.check_end(step)
+                self._measured.check_end(step, cancelled)
             except ExecutionFailed as failure:
                 text = f"{stage} failed. {failure}. {self._whereabouts(plan.grasp)}"
                 return PickupResult(failure.problem, stage, text, plan.grasp, tuple(done))

@@ -280,6 +280,18 @@ def test_joints_may_settle_after_a_motion(robot, home, scene, grasp):
     assert result.problem is None, result.text
 
 
+def test_a_cancel_is_heard_while_the_joints_settle(robot, home, scene, grasp):
+    controllers = Lying(robot, home)
+    controllers.lie_at = 2
+    planner = OmplPlanner(robot, MOTION)
+    told = Pickup(robot, planner, controllers, MOTION, PickupConfig(settle_s=10.0))
+    began = time.monotonic()
+    result = told.run(
+        [grasp], scene, "can", ("table",), lambda stage: None, lambda: len(controllers.asked) == 2
+    )
+    assert (result.problem, result.stage) == (Problem.CANCELLED, "reach") and time.monotonic() - began < 5.0
+
+
 @pytest.mark.parametrize(("gone_at", "stage"), [(5, "squeeze"), (6, "lift")])
 def test_fingers_that_nothing_holds_up_hold_nothing(robot, home, scene, grasp, gone_at, stage):
     class Slipping(Recorder):

@@ -62,6 +62,12 @@ class FakeRobot(Node):
         self.publisher = self.create_publisher(JointState, "/joint_states", 10)
         group = ReentrantCallbackGroup()
         self.create_timer(0.02, self.publish, callback_group=group)
+        self.servers = []
+        self.offer()
+        self.reset()
+
+    def offer(self):
+        """Both controllers."""
         self.servers = [
             ActionServer(
                 self,
@@ -70,11 +76,15 @@ class FakeRobot(Node):
                 execute_callback=self.follow,
                 goal_callback=self.decide,
                 cancel_callback=self.stop,
-                callback_group=group,
+                callback_group=ReentrantCallbackGroup(),
             )
             for name in ("arm_controller", "hand_controller")
         ]
-        self.reset()
+
+    def withdraw(self):
+        """Both controllers go."""
+        for server in self.servers:
+            server.destroy()
 
     def reset(self, mode="succeed", fail_at=0):
         """Back home, behave; returns when the joint states of home have gone out and no late goal is left."""

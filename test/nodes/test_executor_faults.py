@@ -257,6 +257,17 @@ def test_a_motion_that_begins_after_all_is_stopped(fake, caller, goal):
     until(lambda: len(fake.stopped) == 1, 10.0)
 
 
+def test_controllers_that_go_during_a_motion_and_come_back(fake, caller, goal):
+    """What they did is not waited for: nobody does it any more."""
+    handle = moving(caller, fake, goal, 3)
+    fake.withdraw()
+    texts = ("arm_controller/follow_joint_trajectory has gone during a motion", "did NOT confirm within 2 s")
+    assert_refused(outcome(handle), MoveItErrorCodes.CONTROL_FAILED, *texts)
+    fake.offer()
+    fake.reset()
+    assert caller.pick(goal)[0] == 4
+
+
 def test_what_somebody_else_moves_is_not_moved(system, fake, caller, goal):
     node = system[2]
     fake.reset("wait", 1)

@@ -158,6 +158,6 @@ def test_unknown_object(scene):
 def test_no_shape_is_overlooked(robot, home, fingertip, shape):
     """A planner that knows boxes only would plan through the others."""
     for away_m, found in ((0.0, True), (0.6, False)):
-        entry = SceneObject("thing", make_transform(fingertip + (away_m, 0.0, 0.0)), (Part(shape),))
+        entry = SceneObject("thing", make_transform(np.add(fingertip, (away_m, 0.0, 0.0))), (Part(shape),))
         hit = hits(robot, Scene((entry,)), home)
         assert (hit is not None and hit[1] == "thing") == found

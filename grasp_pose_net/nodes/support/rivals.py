@@ -76,10 +76,12 @@ class Rivals:
             raise ConfigError(text)
 
     def _take(self, message: DiagnosticArray) -> None:
+        now = time.monotonic()
+        self._heard = {begun: said for begun, said in self._heard.items() if now - said[1] < FORGET_S}
         for status in message.status:
             begun, commands = _said(status)
             if begun and begun != self._begun and self._actions & set(commands.split()):
-                self._heard[begun] = (status.name.partition(":")[0], time.monotonic())
+                self._heard[begun] = (status.name.partition(":")[0], now)
 
 
 def _said(status: DiagnosticStatus) -> tuple[str, str]:

@@ -38,6 +38,7 @@ class SentGoal:
         rejected: the controller does not take it.
         accepted: the controller knows it.
         ended: the controller has ended it.
+        orphaned: the controller has gone since it was last heard of, and its goals with it.
         denials: how often the controller has said that it knows no such goal when it was told to stop it.
         response: its result, None until it has come.
     """
@@ -49,6 +50,7 @@ class SentGoal:
         self._lock = threading.Lock()
         self._abandoned, self._asked, self._cancelled = False, 0.0, 0.0
         self.answered = self.rejected = self.accepted = self.ended = False
+        self.orphaned = False
         self.denials = 0
         self.response: Any = None
 
@@ -66,6 +68,7 @@ class SentGoal:
     def take_status(self, status: int) -> None:
         """What the controller says of it to everybody."""
         self.ended |= status in ENDED
+        self.orphaned = False
         self._accept()
         if self._abandoned and status in BEGUN[:2]:
             self._handle.cancel_goal_async()
@@ -137,6 +140,8 @@ class WatchedAction:
         there = bool(self._client.server_is_ready())
         if not there:
             self._others = set()
+            for goal in self.unfinished:
+                goal.orphaned = True
         return there
 
     @property
@@ -152,7 +157,8 @@ class WatchedAction:
     @property
     def unfinished(self) -> list[SentGoal]:
         """Own goals that the controller knows and has not ended."""
-        return [goal for goal in list(self._own.values()) if goal.accepted and not goal.ended]
+        goals = list(self._own.values())
+        return [goal for goal in goals if goal.accepted and not (goal.ended or goal.orphaned)]
 
     def send(self, goal: FollowJointTrajectory.Goal) -> SentGoal:
         """Send a goal; what becomes of it is in the answer."""
