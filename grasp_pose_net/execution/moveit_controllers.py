@@ -53,6 +53,7 @@ class MoveItControllers:
         if may_stop_short:
             self._direct.execute(trajectory, may_stop_short, cancelled)
             return
+        self._direct.joint_state()
         text = f"a motion of {len(trajectory.joint_names)} joints over {trajectory.duration:.1f} s"
         if not self._session.execution.push(self._session.messages.robot_trajectory(trajectory)):
             raise ExecutionFailed(

@@ -244,6 +244,8 @@ class Check:
         table = SceneObject.box(TABLE, T_world_table, size, Role.SUPPORT)
         objects = [object_message(entry, WORLD) for entry in (target, table)]
         self._scene.publish(PlanningSceneWorld(collision_objects=objects))
+        shown = self._joints.now
+        self._client.wait(lambda: self._joints.now >= shown + SETTLE_S, ANSWER_S, "the executor to see it")
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
         levels = {status.name: status.level for status in message.status}
