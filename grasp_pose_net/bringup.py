@@ -23,7 +23,7 @@ from grasp_pose_net.system import NODES, NodeSpec, Start
 
 LOG_LINES = 15
 # Patience with each signal in turn; together below the 5 s in which everything has to be gone.
-STOP_SIGNALS = ((signal.SIGINT, 2.5), (signal.SIGTERM, 1.0), (signal.SIGKILL, 1.0))
+STOP_SIGNALS = ((signal.SIGINT, 4.0), (signal.SIGTERM, 0.5), (signal.SIGKILL, 0.4))
 
 # Runs in the new process before the node: the kernel kills it when the runner dies, however that happens.
 # (1 is PR_SET_PDEATHSIG, which an exec keeps; the comparison covers a runner that died before the call.)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import trimesh
@@ -16,8 +18,16 @@ MOTION = MotionConfig()
 NEVER = bool  # bool() is False
 
 
+HELD_RAD = 0.02
+
+
 class Recorder:
-    """Controllers that do at once what they are told, until a motion that they are to fail."""
+    """Controllers that do at once what they are told, until a motion that they are to fail.
+
+    Fingers that may be stopped by an object stay ``held_rad`` behind.
+    """
+
+    held_rad = HELD_RAD
 
     def __init__(self, robot, start, fail_at=None, problem=Problem.ABORTED):
         self.positions = dict(zip(robot.joint_names, start, strict=True))
@@ -30,7 +40,8 @@ class Recorder:
             raise ExecutionFailed(
                 Problem.STALE_STATE, f"joint states are {self.age_s:.2f} s old, allowed 0.5 s"
             )
-        return JointState(tuple(self.positions), list(self.positions.values()), age_s=self.age_s)
+        names, positions = tuple(self.positions), list(self.positions.values())
+        return JointState(names, positions, stamp=time.monotonic(), age_s=self.age_s)
 
     def execute(self, trajectory, may_stop_short, cancelled):
         self.asked.append((trajectory, may_stop_short))
@@ -38,7 +49,10 @@ class Recorder:
             middle = trajectory.positions[len(trajectory.positions) // 2]
             self.positions.update(zip(trajectory.joint_names, middle, strict=True))
             raise ExecutionFailed(self.problem, "the controller says so")
-        self.positions.update(zip(trajectory.joint_names, trajectory.positions[-1], strict=True))
+        end = trajectory.positions[-1]
+        if may_stop_short:
+            end = end - np.clip(end - trajectory.positions[0], -self.held_rad, self.held_rad)
+        self.positions.update(zip(trajectory.joint_names, end, strict=True))
 
 
 def pickup(robot, controllers):

@@ -13,6 +13,7 @@ import numpy as np
 
 from grasp_pose_net.execution.motion_planner import MotionPlanner
 from grasp_pose_net.execution.timing import along_path
+from grasp_pose_net.robot.cancel import Cancel, never
 from grasp_pose_net.robot.collision import CollisionChecker, scene_checker
 from grasp_pose_net.robot.lines import line_poses
 from grasp_pose_net.robot.model import RobotModel
@@ -23,11 +24,6 @@ from grasp_pose_net.world import Array, Scene, Trajectory
 IK_STARTS = 32
 STEP_RAD = 0.0025  # most that a joint moves between two checked configurations: 3 mm of an arm of 1.3 m
 POSE_ATTEMPTS = 2  # arm configurations of a pose that a path is searched to, once their goals are free
-
-
-def never() -> bool:
-    """Nobody cancels."""
-    return False
 
 
 class CheckedPlanner(MotionPlanner):
@@ -43,7 +39,7 @@ class CheckedPlanner(MotionPlanner):
             config: speeds, clearance and search time.
             cancelled: asked again and again; once true, planning ends with ``Problem.CANCELLED``.
         """
-        self._robot, self._config, self._cancelled = robot, config, cancelled
+        self._robot, self._config, self._cancel = robot, config, Cancel(cancelled)
         self._limits = config.arm_limits(robot)
         self._starts = robot.chain.spread_starts(IK_STARTS, np.random.default_rng(config.seed))
         self._checked: tuple[Scene, CollisionChecker] | None = None
@@ -61,7 +57,7 @@ class CheckedPlanner(MotionPlanner):
         checker = self._checker(scene)
         self._check_start(start, checker)
         self._check_goal(start, goal, checker)
-        self._check_cancelled()
+        self._cancel.check()
         return self._motion(start, np.asarray(goal, float), scene)
 
     def plan_to_pose(self, start: Array, T_world_tip: Array, scene: Scene) -> Trajectory:
@@ -89,7 +85,7 @@ class CheckedPlanner(MotionPlanner):
         """See :class:`MotionPlanner`."""
         checker = self._checker(scene)
         self._check_start(start, checker)
-        self._check_cancelled()
+        self._cancel.check()
         begin = start[self._robot.arm.indices]
         poses = line_poses(self._robot.chain.tip_pose(begin), T_world_tip, self._config.line_step_m)
         path = self._robot.chain.track(begin, poses, self._config.line_jump_rad)
@@ -109,12 +105,9 @@ class CheckedPlanner(MotionPlanner):
 
     def _checker(self, scene: Scene) -> CollisionChecker:
         if self._checked is None or self._checked[0] is not scene:
-            self._checked = (scene, scene_checker(self._robot, scene, self._config.clearance_m))
+            checker = scene_checker(self._robot, scene, self._config.clearance_m, self._cancel)
+            self._checked = (scene, checker)
         return self._checked[1]
-
-    def _check_cancelled(self) -> None:
-        if self._cancelled():
-            raise PlanningFailed(Problem.CANCELLED, "while planning")
 
     def _check_start(self, start: Array, checker: CollisionChecker) -> None:
         if outside := self._robot.outside_limits(start):
@@ -141,6 +134,7 @@ class CheckedPlanner(MotionPlanner):
     def _blocked(self, start: Array, positions: Array, checker: CollisionChecker) -> tuple[str, str] | None:
         """The first collision on the way through arm positions (N, A), None if there is none."""
         for arm in _filled(positions):
+            self._cancel.check()
             configuration = self._with_arm(start, arm)
             if not checker.free(configuration):
                 return checker.collision(configuration) or ("the arm", "something")

@@ -53,6 +53,7 @@ class MoveItControllers:
         if may_stop_short:
             self._direct.execute(trajectory, may_stop_short, cancelled)
             return
+        self._direct.joint_state()
         text = f"a motion of {len(trajectory.joint_names)} joints over {trajectory.duration:.1f} s"
         if not self._session.execution.push(self._session.messages.robot_trajectory(trajectory)):
             raise ExecutionFailed(
@@ -62,18 +63,20 @@ class MoveItControllers:
         motion = _Background(self._session.execution.execute_and_wait)
         began = time.monotonic()
         while not motion.ended.wait(POLL_S):
-            if cancelled():
-                raise ExecutionFailed(Problem.CANCELLED, f"MoveIt was told to stop; {self._stop(motion)}")
             try:
+                if cancelled():
+                    raise ExecutionFailed(Problem.CANCELLED, "MoveIt was told to stop")
                 self._direct.joint_state()
+                waited = time.monotonic() - began
+                if waited > (trajectory.duration + self._late_s) / self._slowest_clock:
+                    raise ExecutionFailed(
+                        Problem.TIMED_OUT, f"MoveIt has not ended {text} after {waited:.1f} s"
+                    )
             except ExecutionFailed as failure:
                 raise ExecutionFailed(failure.problem, f"{failure.reason}; {self._stop(motion)}") from failure
-            waited = time.monotonic() - began
-            if waited > (trajectory.duration + self._late_s) / self._slowest_clock:
-                raise ExecutionFailed(
-                    Problem.TIMED_OUT,
-                    f"MoveIt has not ended {text} after {waited:.1f} s; {self._stop(motion)}",
-                )
+            except BaseException:
+                self._stop(motion)
+                raise
         status = getattr(motion.result, "status", repr(motion.error))
         if status != "SUCCEEDED":
             raise ExecutionFailed(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from grasp_pose_net.execution.checked_planner import CheckedPlanner, never
+from grasp_pose_net.execution.checked_planner import CheckedPlanner
 from grasp_pose_net.execution.moveit_session import MoveItSession
 from grasp_pose_net.execution.timing import within_limits
+from grasp_pose_net.robot.cancel import never
 from grasp_pose_net.robot.model import RobotModel
 from grasp_pose_net.robot.motion import MotionConfig
 from grasp_pose_net.robot.problems import PlanningFailed, Problem
@@ -54,7 +55,7 @@ class MoveItPlanner(CheckedPlanner):
         deadline = time.monotonic() + self._config.planning_time_s
         why = ""
         while (left := deadline - time.monotonic()) > 0.0:
-            self._check_cancelled()
+            self._cancel.check()
             try:
                 planned = self._session.plan(start, goal, scene, self._config, min(SLICE_S, left))
             except PlanningFailed as failure:
@@ -66,7 +67,7 @@ class MoveItPlanner(CheckedPlanner):
             if self._clear(start, trajectory, scene):
                 return trajectory
             why = "what MoveIt proposes does not keep clear"
-        self._check_cancelled()
+        self._cancel.check()
         raise PlanningFailed(
             Problem.NO_PATH, f"none found in {self._config.planning_time_s:g} s ({why}); make room between"
         )

@@ -9,8 +9,9 @@ from itertools import pairwise
 import numpy as np
 from ompl import base, geometric, util
 
-from grasp_pose_net.execution.checked_planner import CheckedPlanner, never
+from grasp_pose_net.execution.checked_planner import CheckedPlanner
 from grasp_pose_net.execution.timing import along_path
+from grasp_pose_net.robot.cancel import never
 from grasp_pose_net.robot.collision import CollisionChecker
 from grasp_pose_net.robot.model import RobotModel
 from grasp_pose_net.robot.motion import MotionConfig
@@ -55,6 +56,8 @@ class OmplPlanner(CheckedPlanner):
         dimensions = range(len(indices))
 
         def valid(state: base.State) -> bool:
+            if self._cancel():  # nothing is worth looking at any more: what OMPL does next ends soon
+                return False
             configuration[indices] = [state[i] for i in dimensions]
             return checker.free(configuration)
 
@@ -69,9 +72,9 @@ class OmplPlanner(CheckedPlanner):
         planner.setRange(1.0)
         planner.setup()
         status = planner.solve(
-            base.PlannerTerminationCondition(lambda: time.monotonic() > deadline or self._cancelled())
+            base.PlannerTerminationCondition(lambda: time.monotonic() > deadline or self._cancel())
         )
-        self._check_cancelled()
+        self._cancel.check()
         if not problem.hasExactSolution():
             raise PlanningFailed(
                 Problem.NO_PATH,
@@ -82,6 +85,7 @@ class OmplPlanner(CheckedPlanner):
         simplifier.reduceVertices(path)
         simplifier.partialShortcutPath(path)
         simplifier.smoothBSpline(path)
+        self._cancel.check()
         return np.array([[state[i] for i in dimensions] for state in path.getStates()])
 
     def _space(self, begin: Array, goal: Array) -> base.RealVectorStateSpace:

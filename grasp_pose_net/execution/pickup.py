@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from grasp_pose_net.execution.lookout import Lookout
 from grasp_pose_net.execution.measured import MeasuredRobot
 from grasp_pose_net.execution.motion_planner import MotionPlanner
 from grasp_pose_net.execution.stages import (
@@ -23,11 +24,14 @@ from grasp_pose_net.execution.stages import (
     Step,
 )
 from grasp_pose_net.execution.timing import smooth_move
+from grasp_pose_net.robot.cancel import Cancel
 from grasp_pose_net.robot.grasp_motion import ArmPath, GraspMotion
 from grasp_pose_net.robot.model import RobotModel
 from grasp_pose_net.robot.motion import MotionConfig
 from grasp_pose_net.robot.problems import ExecutionFailed, PlanningFailed, Problem
 from grasp_pose_net.world import Array, Grasp, Scene, Trajectory
+
+MOST_REASONS = 10  # that an answer gives, one a grasp
 
 
 class Pickup:
@@ -64,6 +68,7 @@ class Pickup:
         cancelled: Callable[[], bool],
         plan_only: bool = False,
         planned: Callable[[PickupPlan], None] = lambda plan: None,
+        newest: Callable[[], Scene] | None = None,
     ) -> PickupResult:
         """Pick the target up by the first of the grasps that can be planned.
 
@@ -78,6 +83,8 @@ class Pickup:
             cancelled: whether to stop.
             plan_only: plan everything and move nothing.
             planned: called with the plan before anything moves.
+            newest: gives the newest scene, which is looked at before and during the motions, see :class:`Lookout`; None:
+                nothing changes.
 
         Raises:
             PlanningError: target or support is not in the scene.
@@ -102,7 +109,9 @@ class Pickup:
             seconds = sum(step.trajectory.duration for step in plan.steps)
             text = f"planned {plan.grasp.id}, {seconds:.1f} s of motion; nothing was moved"
             return PickupResult(None, "plan", text, plan.grasp, plan.steps, planning_s)
-        return replace(self._execute(plan, feedback, cancelled), planning_s=planning_s)
+        config, controllers = self._config, self._controllers
+        lookout = Lookout(self._robot, controllers, config, scene, target, newest or (lambda: scene))
+        return replace(self._execute(plan, lookout, feedback, cancelled), planning_s=planning_s)
 
     def _plan_first(
         self,
@@ -118,24 +127,26 @@ class Pickup:
         Raises:
             PlanningFailed: none has; the text says why for each, the problem is the first grasp's.
         """
+        cancel = Cancel(cancelled)
+        cancel.check()
         if not grasps:
             raise PlanningFailed(
                 Problem.INVALID_GRASP, "no possible_grasps were given; ask /plan_grasp for some"
             )
-        motion = GraspMotion(self._robot, scene, target, supports, self._motion)
+        motion = GraspMotion(self._robot, scene, target, supports, self._motion, cancelled)
         motion.check_start(start)
         grasps = [grasp.ordered(self._robot.hand.names) for grasp in grasps]
         failures: list[tuple[str, PlanningFailed]] = []
         for grasp in grasps:
-            if cancelled():
-                raise ExecutionFailed(Problem.CANCELLED, "while planning")
+            cancel.check()
             try:
                 return self._plan(grasp, motion, start)
             except PlanningFailed as failure:
                 if failure.problem is Problem.CANCELLED:
                     raise
                 failures.append((grasp.id, failure))
-        reasons = "; ".join(f"{name}: {failure}" for name, failure in failures)
+        reasons = "; ".join(f"{name}: {failure}" for name, failure in failures[:MOST_REASONS])
+        reasons += "; …" if len(failures) > MOST_REASONS else ""
         raise PlanningFailed(failures[0][1].problem, f"none of {len(grasps)} grasps can be done ({reasons})")
 
     def _plan(self, grasp: Grasp, motion: GraspMotion, start: Array) -> PickupPlan:
@@ -162,28 +173,20 @@ class Pickup:
         squeeze, efforts = self._limited_squeeze(grasp)
         lift_scene = motion.lift_scene(robot.link_pose(closed, robot.tip))
         lift = plan.plan_cartesian(closed, path.T_world_lift, lift_scene)
+        around = motion.contact_scene
+        close = self._hand_move(grasp.pre_grasp, grasp.grasp)
+        press = self._hand_move(grasp.grasp, squeeze, efforts)
         return PickupPlan(
             grasp,
             (
-                Step(REACH, self._hand_move(posture, grasp.pre_grasp), start),
-                Step(REACH, reach, opened),
-                Step(APPROACH, approach, at_pre_grasp),
+                Step(REACH, self._hand_move(posture, grasp.pre_grasp), start, motion.reach_scene),
+                Step(REACH, reach, opened, motion.reach_scene),
+                Step(APPROACH, approach, at_pre_grasp, around),
+                Step(CLOSE, close, at_grasp, around, empty=False, may_stop_short=True),
                 Step(
-                    CLOSE,
-                    self._hand_move(grasp.pre_grasp, grasp.grasp),
-                    at_grasp,
-                    empty=False,
-                    may_stop_short=True,
+                    SQUEEZE, press, closed, around, False, may_stop_short=True, press=press, shown=lift_scene
                 ),
-                Step(
-                    SQUEEZE,
-                    self._hand_move(grasp.grasp, squeeze, efforts),
-                    closed,
-                    empty=False,
-                    may_stop_short=True,
-                    shown=lift_scene,
-                ),
-                Step(LIFT, lift, closed, empty=False),
+                Step(LIFT, lift, closed, lift_scene, empty=False, press=press),
             ),
         )
 
@@ -217,7 +220,11 @@ class Pickup:
         return configuration
 
     def _execute(
-        self, plan: PickupPlan, feedback: Callable[[str], None], cancelled: Callable[[], bool]
+        self,
+        plan: PickupPlan,
+        lookout: Lookout,
+        feedback: Callable[[str], None],
+        cancelled: Callable[[], bool],
     ) -> PickupResult:
         done: list[Step] = []
         stage = ""
@@ -228,8 +235,11 @@ class Pickup:
             try:
                 if cancelled():
                     raise ExecutionFailed(Problem.CANCELLED, f"before {stage}")
+                lookout.look(step)
                 self._measured.check_start(step)
-                self._controllers.execute(step.trajectory, step.may_stop_short, cancelled)
+                stopped = lookout.over(step, cancelled)
+                self._controllers.execute(step.trajectory, step.may_stop_short, stopped)
+                self._measured.check_end(step, cancelled)
             except ExecutionFailed as failure:
                 text = f"{stage} failed. {failure}. {self._whereabouts(plan.grasp)}"
                 return PickupResult(failure.problem, stage, text, plan.grasp, tuple(done))

@@ -29,7 +29,7 @@ class Controllers(Protocol):
         Args:
             trajectory: of all joints of the arm, or of the hand.
             may_stop_short: fingers may be stopped by an object on their way; that is no failure.
-            cancelled: asked again and again; once true, the motion is stopped.
+            cancelled: asked again and again; once it is true or raises, the motion is stopped.
 
         Raises:
             ExecutionFailed: rejected, aborted, too late, cancelled, or nobody can tell any more where the joints
@@ -53,6 +53,27 @@ class PickupConfig(Settings):
         0.2,
         "largest distance of a part of the empty hand from where a motion was planned with it [m]",
     )
+    end_tolerance_rad: float = setting(
+        0.05, 0.001, 0.5, "largest distance of an arm joint from where its motion should have ended [rad]"
+    )
+    settle_s: float = setting(
+        0.5, 0.01, 10.0, "longest wait for the joints to be measured where a motion has ended [s]"
+    )
+    closed_share: float = setting(
+        0.3, 0.0, 1.0, "least part of its way to the grasp that a hand must have made to count as closed"
+    )
+    held_rad: float = setting(
+        0.01,
+        0.0,
+        0.2,
+        (
+            "a finger whose joints together stay this far behind where they press to is held up by something; where none "
+            "is, the hand is empty [rad]; 0: not looked at"
+        ),
+    )
+    target_moved_m: float = setting(
+        0.02, 0.001, 0.2, "distance by which the target may seem to move while the arm reaches for it [m]"
+    )
     squeeze_effort_nm: float = setting(
         1.0,
         0.01,
@@ -73,16 +94,20 @@ class Step:
         stage: name of the stage.
         trajectory: of the arm or the hand.
         start: (J,) configuration of the whole robot that it was planned from [rad].
-        empty: the hand has not touched the object yet, so that its joints, too, must be where they start.
+        scene: what is around, with the contacts that are allowed meanwhile.
+        empty: the hand has not touched the object yet, so that its joints, too, must be where they start and end.
         may_stop_short: fingers may be stopped by the object.
+        press: once it has ended, fingers must be held up on the way of this motion, None where none need be.
         shown: the scene as it is once the motion has ended, None where that is as before.
     """
 
     stage: str
     trajectory: Trajectory
     start: Array
+    scene: Scene
     empty: bool = True
     may_stop_short: bool = False
+    press: Trajectory | None = None
     shown: Scene | None = None
 
 

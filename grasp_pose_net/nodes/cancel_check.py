@@ -42,7 +42,8 @@ from grasp_pose_net.storage import save_json
 from grasp_pose_net.system import NODES, Start
 from grasp_pose_net.world import WORLD, Array, Grasp, Role, SceneObject, inverse_transform, make_transform
 
-STAGES = ("reach", "approach", "close", "lift")
+PLAN = "plan"
+STAGES = (PLAN, "reach", "approach", "close", "lift")
 STOP_WITHIN_S = 0.3
 STILL_RAD_S = 0.01
 SPEED_TOLERANCE = 1.01  # as the simulated controllers allow between the points of a trajectory
@@ -64,6 +65,8 @@ class Trial:
 
     stage: str
     delay_s: float
+    answer_s: float
+    answer_wall_s: float
     arm_stop_s: float
     arm_stop_wall_s: float
     hand_stop_s: float
@@ -80,7 +83,8 @@ class Trial:
     def good(self) -> bool:
         """Whether all was as asked."""
         in_limits = self.largest_speed <= SPEED_TOLERANCE and not self.outside_limits
-        return self.arm_stop_s <= STOP_WITHIN_S and in_limits and self.preempted and self.next_succeeds
+        in_time = max(self.arm_stop_s, self.answer_s) <= STOP_WITHIN_S
+        return in_time and in_limits and self.preempted and self.next_succeeds
 
 
 class Joints:
@@ -172,6 +176,7 @@ class Check:
         if result.error_code.val != MoveItErrorCodes.SUCCESS:
             raise ExecutionError(f"the pick-up without a cancel fails: {result.error_code.message}")
         self.goal.possible_grasps = [result.grasp]
+        self.durations[PLAN] = float(result.planning_time)
         for stage, motion in zip(result.trajectory_descriptions, result.trajectory_stages, strict=True):
             seconds = duration_seconds(motion.joint_trajectory.points[-1].time_from_start)
             self.durations[stage] = self.durations.get(stage, 0.0) + seconds
@@ -182,12 +187,14 @@ class Check:
         delay = float(self._rng.uniform(0.05, 0.9) * self.durations[stage])
         self._joints.restart()
         handle = self._send()
-        self._client.wait(lambda: stage in self._stages, ANSWER_S, f"stage {stage}")
+        self._client.wait(lambda: stage in [PLAN, *self._stages], ANSWER_S, f"stage {stage}")
+        self._client.wait(lambda: np.isfinite(self._joints.now), ANSWER_S, "the joints")
         begin = self._joints.now
         self._client.wait(lambda: self._joints.now >= begin + delay, ANSWER_S, "the moment to cancel")
         now, wall = self._joints.now, time.monotonic()
         self._client.result(handle.cancel_goal_async(), ANSWER_S, "the answer to the cancel")
         result = self._result(handle).result
+        answer, answer_wall = self._joints.now - now, time.monotonic() - wall
         self._client.wait(lambda: self._joints.now >= now + WATCH_S, ANSWER_S, "the joints after the cancel")
         arm, hand = self._robot.arm.indices, self._robot.hand.indices
         arm_stop, arm_stop_wall = self._joints.stop(arm, now, wall)
@@ -196,11 +203,11 @@ class Check:
             self._joints.drift(hand, now + STOP_WITHIN_S),
         )
         speed, outside = self._joints.largest_speed(), self._joints.outside_limits()
-        code, answer, rose = self._next(stage)
+        code, next_answer, rose = self._next(stage)
         return Trial(
-            stage, delay, arm_stop, arm_stop_wall, hand_stop, drift, speed, outside,
+            stage, delay, answer, answer_wall, arm_stop, arm_stop_wall, hand_stop, drift, speed, outside,
             result.error_code.val == MoveItErrorCodes.PREEMPTED, result.error_code.message,
-            code == MoveItErrorCodes.SUCCESS, answer, rose,
+            code == MoveItErrorCodes.SUCCESS, next_answer, rose,
         )  # fmt: skip
 
     def _next(self, stage: str) -> tuple[int, str, float]:
@@ -237,6 +244,8 @@ class Check:
         table = SceneObject.box(TABLE, T_world_table, size, Role.SUPPORT)
         objects = [object_message(entry, WORLD) for entry in (target, table)]
         self._scene.publish(PlanningSceneWorld(collision_objects=objects))
+        shown = self._joints.now
+        self._client.wait(lambda: self._joints.now >= shown + SETTLE_S, ANSWER_S, "the executor to see it")
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
         levels = {status.name: status.level for status in message.status}
@@ -286,13 +295,31 @@ def slanted_grasp(robot: RobotModel, T_world_object: Array, yaw_deg: float) -> G
 
 def table_of(trials: list[Trial]) -> str:
     """What came of it, as Markdown."""
-    head = ("cancelled in", "trials", "as asked", "arm stops, worst", "hand drifts, worst", "next succeeds")
+    head = (
+        "cancelled in",
+        "trials",
+        "as asked",
+        "answer, worst",
+        "arm stops, worst",
+        "hand drifts, worst",
+        "next succeeds",
+    )
     rows = []
     for stage in dict.fromkeys(trial.stage for trial in trials):
         own = [trial for trial in trials if trial.stage == stage]
         stop, drift = max(t.arm_stop_s for t in own), max(t.hand_drift_rad for t in own)
         counts = (len(own), sum(t.good for t in own))
-        rows.append((stage, *counts, f"{stop:.2f} s", f"{drift:.3f} rad", sum(t.next_succeeds for t in own)))
+        answer = max(t.answer_s for t in own)
+        rows.append(
+            (
+                stage,
+                *counts,
+                f"{answer:.2f} s",
+                f"{stop:.2f} s",
+                f"{drift:.3f} rad",
+                sum(t.next_succeeds for t in own),
+            )
+        )
     return "\n".join(table(head, rows))
 
 
@@ -312,6 +339,9 @@ def check_cancels(
     nodes = [node for node in NODES if node.name in ("simulation", "executor")]
     parameters = {node.name: node.overrides(Start(objects=str(mesh.resolve()))) for node in nodes}
     parameters["simulation"]["seed"] = seed
+    parameters["executor"]["pickup.held_rad"] = (
+        0.0  # these grasps are made without a planner, and need not hold
+    )
     trials: list[Trial] = []
     with (
         Runner(logs.resolve(), parameters, nodes) as runner,

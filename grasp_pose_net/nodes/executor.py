@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticStatus
 from moveit_msgs.action import Pickup as PickupAction
-from moveit_msgs.msg import (
-    DisplayRobotState,
-    DisplayTrajectory,
-    MoveItErrorCodes,
-    RobotTrajectory,
-)
+from moveit_msgs.msg import DisplayRobotState, DisplayTrajectory, MoveItErrorCodes
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from std_srvs.srv import Trigger
 
-from grasp_pose_net.exceptions import PlanningError
+from grasp_pose_net.exceptions import ConfigError, PlanningError
 from grasp_pose_net.execution import (
     CheckedPlanner,
     Controllers,
@@ -35,22 +32,28 @@ from grasp_pose_net.execution import (
     without_clearance,
 )
 from grasp_pose_net.nodes.messages.display import grasp_state, planned_motion
-from grasp_pose_net.nodes.messages.grasps import grasp_from_message
-from grasp_pose_net.nodes.messages.motion import ERROR_CODES, trajectory_message
-from grasp_pose_net.nodes.messages.pickup import supports_of_goal
+from grasp_pose_net.nodes.messages.motion import ERROR_CODES
+from grasp_pose_net.nodes.messages.pickup import (
+    answer_of,
+    check_capture,
+    grasps_of_goal,
+    motion_of_goal,
+    supports_of_goal,
+)
 from grasp_pose_net.nodes.support.controller_client import ControllerClient
-from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
+from grasp_pose_net.nodes.support.executor_health import IDLE, ExecutorHealth
 from grasp_pose_net.nodes.support.executor_parameters import ExecutorParameters
 from grasp_pose_net.nodes.support.guarded_node import GuardedNode
 from grasp_pose_net.nodes.support.moveit_start import start_moveit, uses_moveit
 from grasp_pose_net.nodes.support.object_scene import ObjectScene
 from grasp_pose_net.nodes.support.parameters import declare
 from grasp_pose_net.nodes.support.qos import LATCHED
+from grasp_pose_net.nodes.support.rivals import Rivals
 from grasp_pose_net.nodes.support.runtime import run
-from grasp_pose_net.robot import ExecutionFailed, MotionConfig, PlanningFailed, RobotModel
+from grasp_pose_net.robot import ExecutionFailed, MotionConfig, PlanningFailed, Problem, RobotModel
 from grasp_pose_net.world import Grasp, Scene
 
-IDLE = "idle"
+ANSWER_S = 0.3  # for an answer to be on its way, before the process may end
 
 
 class ExecutorNode(GuardedNode):
@@ -65,8 +68,9 @@ class ExecutorNode(GuardedNode):
         super().__init__("executor")
         self._server: ActionServer | None = None
         self._moveit: MoveItSession | None = None
-        self._busy, self._ended = threading.Lock(), threading.Event()
+        self._busy, self._ended, self._answered = threading.Lock(), threading.Event(), -math.inf
         self._config = config = declare(self, ExecutorParameters)
+        self._rivals = Rivals(self, (config.controllers.arm, config.controllers.hand))
         use_moveit = uses_moveit(self, config.planner)
         descriptions = config.descriptions()
         self._robot = RobotModel(*descriptions)
@@ -80,7 +84,8 @@ class ExecutorNode(GuardedNode):
             )
         self._measured = MeasuredRobot(self._robot, self._controllers, config.pickup)
         self._recovery = Recovery(self._robot, self._controllers, config.motion, config.pickup)
-        self._doing, self._last = IDLE, Health("nothing has been done yet")
+        self._health = ExecutorHealth(self, self._client, self._rivals, self._figures)
+        self._rivals.refuse_second()
         self._last_grasp: Grasp | None = None
         self._motion_publisher = self.create_publisher(DisplayTrajectory, "~/planned_motion", LATCHED)
         self._state_publisher = self.create_publisher(DisplayRobotState, "~/grasp_states", LATCHED)
@@ -95,12 +100,11 @@ class ExecutorNode(GuardedNode):
         )
         self.create_service(Trigger, "~/open_hand", self._open_hand, callback_group=group)
         self.create_service(Trigger, "~/retreat", self._retreat, callback_group=group)
-        Diagnostics(self, {"robot": self._robot_health, "motions": self._motions_health})
 
     def end(self) -> bool:
-        """Stop what moves, since whoever watches it is about to go; whether nothing moves any more."""
+        """Stop what moves, since whoever watches it is about to go; whether nothing moves any more, and who asked knows it."""
         self._ended.set()
-        return not self._busy.locked()
+        return not self._busy.locked() and time.monotonic() - self._answered > ANSWER_S
 
     def destroy_node(self) -> None:
         """Withdraw the action before the node goes."""
@@ -112,9 +116,20 @@ class ExecutorNode(GuardedNode):
 
     # /pickup
 
-    def _pick_up(self, handle: ServerGoalHandle) -> PickupAction.Result:
+    def _enter(self) -> str:
+        """Why nothing can be done now; where that is empty, :meth:`_leave` has to follow."""
+        if first := self._rivals.first():
+            return first
         if not self._busy.acquire(blocking=False):
-            text = f"another motion is under way ({self._doing}); wait for its end or cancel it"
+            return f"another motion is under way ({self._health.doing}); wait for its end or cancel it"
+        return ""
+
+    def _leave(self) -> None:
+        self._health.doing, self._answered = IDLE, time.monotonic()
+        self._busy.release()
+
+    def _pick_up(self, handle: ServerGoalHandle) -> PickupAction.Result:
+        if text := self._enter():
             return self._end(handle, PickupAction.Result(), MoveItErrorCodes.FAILURE, text)
         try:
             return self._serve(handle)
@@ -124,46 +139,41 @@ class ExecutorNode(GuardedNode):
             text = f"unexpected error, see the executor's log: {error!r}. {self._measured.whereabouts()}"
             return self._end(handle, PickupAction.Result(), MoveItErrorCodes.FAILURE, text)
         finally:
-            self._doing = IDLE
-            self._busy.release()
+            self._leave()
 
     def _serve(self, handle: ServerGoalHandle) -> PickupAction.Result:
         """Refuse a goal that is wrong, do one that is right."""
-        self._doing = "planning a pickup"
+        self._health.doing = "planning a pickup"
         answer = PickupAction.Result()
+        goal = handle.request
         try:
+            motion = motion_of_goal(goal, self._config.motion)
             scene = self._scene.scene
-            supports = supports_of_goal(handle.request, scene, self._robot)
-            grasps = [
-                grasp_from_message(message, scene, self._robot.tip, self._robot.hand.names)
-                for message in handle.request.possible_grasps
-            ]
+            supports = supports_of_goal(goal, scene, self._robot)
+            check_capture(goal, scene)
+            grasps = grasps_of_goal(goal, scene, self._robot, lambda: self._stopping(handle))
+        except PlanningFailed as failure:
+            return self._end(handle, answer, ERROR_CODES[failure.problem], f"nothing was moved. {failure}")
         except PlanningError as error:
             return self._end(handle, answer, MoveItErrorCodes.INVALID_OBJECT_NAME, str(error))
-        except ValueError as error:
+        except (ConfigError, ValueError) as error:
             return self._end(handle, answer, MoveItErrorCodes.INVALID_GOAL_CONSTRAINTS, str(error))
-        result = self._run(handle, grasps, scene, supports)
-        answer.planning_time = result.planning_s
-        answer.trajectory_stages = [
-            RobotTrajectory(joint_trajectory=trajectory_message(step.trajectory)) for step in result.done
-        ]
-        answer.trajectory_descriptions = [step.stage for step in result.done]
-        for message, grasp in zip(handle.request.possible_grasps, grasps, strict=True):
-            if result.grasp is not None and grasp.id == result.grasp.id:
-                answer.grasp = message
-        return self._end(handle, answer, ERROR_CODES[result.problem], result.text)
+        result = self._run(handle, grasps, scene, supports, motion)
+        return self._end(handle, answer_of(goal, result), ERROR_CODES[result.problem], result.text)
 
     def _run(
-        self, handle: ServerGoalHandle, grasps: list[Grasp], scene: Scene, supports: tuple[str, ...]
+        self,
+        handle: ServerGoalHandle,
+        grasps: list[Grasp],
+        scene: Scene,
+        supports: tuple[str, ...],
+        motion: MotionConfig,
     ) -> PickupResult:
         goal = handle.request
-        motion = self._config.motion
-        if goal.allowed_planning_time > 0:
-            motion = replace(motion, planning_time_s=goal.allowed_planning_time)
         plan_only = goal.planning_options.plan_only or self._dry_run
 
         def cancelled() -> bool:
-            return handle.is_cancel_requested or self._ending()
+            return self._stopping(handle) or (self._dry_run and not plan_only)
 
         def planned(plan: PickupPlan) -> None:
             self._show(plan)
@@ -172,16 +182,22 @@ class ExecutorNode(GuardedNode):
 
         planner = self._planner(motion, cancelled)
         pickup = Pickup(self._robot, planner, self._controllers, motion, self._config.pickup)
-        return pickup.run(
-            grasps,
-            scene,
-            goal.target_name,
-            supports,
-            feedback=lambda stage: self._tell(handle, stage),
-            cancelled=cancelled,
-            plan_only=plan_only,
-            planned=planned,
-        )
+        result = pickup.run(
+            grasps, scene, goal.target_name, supports, lambda stage: self._tell(handle, stage),
+            cancelled, plan_only, planned, newest=lambda: self._scene.scene,
+        )  # fmt: skip
+        if result.problem is Problem.CANCELLED:
+            return replace(result, text=f"{self._why_stopped(handle)}. {result.text}")
+        return result
+
+    def _stopping(self, handle: ServerGoalHandle) -> bool:
+        """Whether the client or the end of this process ends a goal."""
+        return handle.is_cancel_requested or self._ending()
+
+    def _why_stopped(self, handle: ServerGoalHandle) -> str:
+        if handle.is_cancel_requested:
+            return "the client has cancelled"
+        return "the executor is ending" if self._ending() else "dry_run has been switched on"
 
     def _planner(self, motion: MotionConfig, cancelled: Callable[[], bool]) -> CheckedPlanner:
         if self._moveit:
@@ -193,7 +209,7 @@ class ExecutorNode(GuardedNode):
         self._state_publisher.publish(grasp_state(plan, self._robot))
 
     def _tell(self, handle: ServerGoalHandle, stage: str) -> None:
-        self._doing = stage
+        self._health.doing = stage
         self.get_logger().info(f"{handle.request.target_name}: {stage}")
         handle.publish_feedback(PickupAction.Feedback(state=stage))
 
@@ -202,7 +218,7 @@ class ExecutorNode(GuardedNode):
     ) -> PickupAction.Result:
         """End the goal in the state that fits its code."""
         answer.error_code = MoveItErrorCodes(val=code, message=text, source=self.get_name())
-        self._note("/pickup", text, code == MoveItErrorCodes.SUCCESS)
+        self._health.note("/pickup", text, code == MoveItErrorCodes.SUCCESS)
         if code == MoveItErrorCodes.SUCCESS:
             handle.succeed()
         elif code == MoveItErrorCodes.PREEMPTED and handle.is_cancel_requested:
@@ -215,7 +231,7 @@ class ExecutorNode(GuardedNode):
 
     def _open_hand(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         def do() -> str:
-            text = self._recovery.open_hand(self._ending)
+            text = self._recovery.open_hand(self._halted)
             # what the hand held, it holds no more
             self._planner(self._config.motion, self._ending).show(self._scene.scene)
             return text
@@ -226,18 +242,18 @@ class ExecutorNode(GuardedNode):
         def do() -> str:
             if self._last_grasp is None:
                 raise PlanningError("no grasp has been tried since the executor started")
-            planner = self._planner(without_clearance(self._config.motion), self._ending)
+            planner = self._planner(without_clearance(self._config.motion), self._halted)
             scene = self._scene.scene
-            return self._recovery.retreat(planner, self._last_grasp, scene, self._ending)
+            return self._recovery.retreat(planner, self._last_grasp, scene, self._halted)
 
         return self._answer("retreat", do, response)
 
     def _answer(self, what: str, do: Callable[[], str], response: Trigger.Response) -> Trigger.Response:
         """Do a motion that a service asks for, unless another is under way."""
-        if not self._busy.acquire(blocking=False):
-            response.message = f"a motion is under way ({self._doing}); wait for its end or cancel it"
+        if text := self._enter():
+            response.message = text
             return response
-        self._doing = what
+        self._health.doing = what
         try:
             if self._dry_run:
                 raise PlanningError("dry_run is on")
@@ -247,47 +263,26 @@ class ExecutorNode(GuardedNode):
         except (PlanningFailed, PlanningError, ValueError) as error:
             response.message = f"{what}: nothing was moved. {error}"
         finally:
-            self._doing = IDLE
-            self._busy.release()
-        self._note(what, response.message, response.success)
+            self._leave()
+        self._health.note(what, response.message, response.success)
         return response
 
     @property
     def _dry_run(self) -> bool:
         return bool(self.get_parameter("dry_run").value)
 
+    def _halted(self) -> bool:
+        """Whether a motion that a service has asked for must not go on."""
+        return self._ending() or self._dry_run
+
     def _ending(self) -> bool:
         """Whether this process is about to end."""
         return self._ended.is_set() or not self.context.ok()
 
-    def _note(self, what: str, text: str, success: bool) -> None:
-        """Keep how a motion ended for the log and for diagnostics."""
-        if success:
-            self.get_logger().info(text)
-        else:
-            self.get_logger().warning(f"{what} failed: {text}")
-        self._last = Health(text, DiagnosticStatus.OK if success else DiagnosticStatus.WARN)
-
-    def _robot_health(self) -> Health:
-        try:
-            age_s = self._client.joint_state().age_s
-        except ExecutionFailed as failure:
-            return Health(str(failure), DiagnosticStatus.ERROR)
-        values = {"age of the joint states [s]": f"{age_s:.3f}"}
-        if missing := self._client.missing_servers():
-            return Health(f"not there: {', '.join(missing)}", DiagnosticStatus.ERROR, values)
-        return Health("joint states come, controllers are there", values=values)
-
-    def _motions_health(self) -> Health:
-        motion = self._config.motion
-        values = {
-            "doing": self._doing,
-            "planner": "MoveIt" if self._moveit else "OMPL",
-            "dry run": self._dry_run,
-            "velocity scale": motion.velocity_scale,
-            "acceleration scale": motion.acceleration_scale,
-        }
-        return replace(self._last, values=values)
+    def _figures(self) -> dict[str, Any]:
+        scales = (self._config.motion.velocity_scale, self._config.motion.acceleration_scale)
+        figures = {"planner": "MoveIt" if self._moveit else "OMPL", "dry run": self._dry_run}
+        return figures | dict(zip(("velocity scale", "acceleration scale"), scales, strict=True))
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """An arm that carries a hand: model, limits, collision, inverse kinematics, and whether it can do a grasp."""
 
+from grasp_pose_net.robot.cancel import Cancel, never
 from grasp_pose_net.robot.chain import Chain
 from grasp_pose_net.robot.collision import CollisionChecker, hand_checker, scene_checker
 from grasp_pose_net.robot.grasp_motion import ArmPath, GraspMotion
@@ -10,6 +11,7 @@ from grasp_pose_net.robot.problems import ExecutionFailed, PlanningFailed, Probl
 
 __all__ = [
     "ArmPath",
+    "Cancel",
     "Chain",
     "CollisionChecker",
     "ExecutionFailed",
@@ -22,5 +24,6 @@ __all__ = [
     "RobotModel",
     "hand_checker",
     "line_poses",
+    "never",
     "scene_checker",
 ]

@@ -12,6 +12,7 @@ import pinocchio as pin
 import trimesh
 from scipy.spatial import ConvexHull
 
+from grasp_pose_net.robot.cancel import Cancel
 from grasp_pose_net.robot.model import RobotModel
 from grasp_pose_net.world import (
     Array,
@@ -62,17 +63,14 @@ class CollisionChecker:
         self._carried = dict(carried or {})
         self._model, self._data = robot.model, robot.model.createData()
         self._geometry, self._owners = geometry, tuple(owners)
-        # as one matrix: adding pair after pair compares each with all before
-        margin = np.full((len(owners), len(owners)), -np.inf)
-        for a, b, distance in pairs:
-            margin[min(a, b), max(a, b)] = distance
-        tested = margin > -np.inf
+        # as one matrix: adding pair after pair compares each with all before; they are kept in the matrix's order
+        tested = np.zeros((len(owners), len(owners)), bool)
+        margin = {(min(a, b), max(a, b)): distance for a, b, distance in pairs}
+        tested[tuple(np.array(list(margin)).reshape(-1, 2).T)] = True
         geometry.setCollisionPairs(tested)
         self._geometry_data: pin.GeometryData = geometry.createData()
-        for request, distance in zip(
-            self._geometry_data.collisionRequests, margin[tested].tolist(), strict=True
-        ):
-            request.security_margin = distance
+        for request, pair in zip(self._geometry_data.collisionRequests, sorted(margin), strict=True):
+            request.security_margin = margin[pair]
         # For some hundred pairs, comparing all bounding boxes is faster than keeping a tree of them.
         self._manager = pin.BroadPhaseManager_NaiveCollisionManager(
             self._model, geometry, self._geometry_data
@@ -103,7 +101,9 @@ class CollisionChecker:
         return None
 
 
-def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> CollisionChecker:
+def scene_checker(
+    robot: RobotModel, scene: Scene, clearance_m: float = 0.0, cancel: Cancel | None = None
+) -> CollisionChecker:
     """Checker of the robot against itself and a scene.
 
     The links of the hand are not tested against each other, since that does not change while the arm moves;
@@ -114,16 +114,27 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
         robot: the robot.
         scene: the objects, what may touch them, and what is attached.
         clearance_m: distance that arm and forearm keep from the scene [m]; the hand has to come near.
+        cancel: asked before each object; None: nobody cancels.
+
+    Raises:
+        PlanningFailed: cancelled.
     """
     geometry: pin.GeometryModel = robot.geometry.copy()
     owners = list(robot.geometry_links)
     pairs = [(a, b, 0.0) for a, b in robot.pairs if not (_in_hand(robot, a) and _in_hand(robot, b))]
     carried: dict[int, tuple[Array, Array]] = {}
     surfaces: set[int] = set()
-    for entry in scene.objects:
+    held = scene.attached.id if scene.attached else None
+    # objects at rest are not tested against each other: what is held comes last, and is tested against all
+    for entry in sorted(scene.objects, key=lambda entry: entry.id == held):
+        if cancel:
+            cancel.check()
         joint, T_joint_link, T_link_object = _carrier(robot, scene, entry)
-        there = list(owners)  # the parts of one object do not collide with each other
+        there = list(owners if entry.id == held else robot.geometry_links)
         margins = {owner: _margin(robot, scene, owner, entry.id, clearance_m) for owner in set(there)}
+        near = [
+            (other, owner, margins[owner]) for other, owner in enumerate(there) if margins[owner] > -np.inf
+        ]
         for part in entry.parts:
             for kind, shape in _geometry(part.shape):
                 place = pin.SE3(T_joint_link @ T_link_object @ part.T_object_shape)
@@ -133,9 +144,9 @@ def scene_checker(robot: RobotModel, scene: Scene, clearance_m: float = 0.0) -> 
                 if joint:
                     carried[new] = (T_joint_link, part.T_object_shape)
                 pairs += [
-                    (other, new, margins[owner])
-                    for other, owner in enumerate(there)
-                    if other not in surfaces and _fits(kind, owner in robot.hand_links, margins[owner])
+                    (other, new, margin)
+                    for other, owner, margin in near
+                    if other not in surfaces and _fits(kind, owner in robot.hand_links, margin)
                 ]
                 if kind in (SURFACE, SHELL):
                     surfaces.add(new)
@@ -177,8 +188,6 @@ def _carrier(robot: RobotModel, scene: Scene, entry: SceneObject) -> tuple[int, 
 
 def _fits(kind: str, in_hand: bool, margin: float) -> bool:
     """Whether a shape of a kind is what a link has to keep ``margin`` from; depth in a surface is not defined."""
-    if margin == -np.inf:
-        return False
     return {SOLID: True, HULL: not in_hand, SURFACE: in_hand and margin >= 0.0, SHELL: margin >= 0.0}[kind]
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from grasp_pose_net.robot.cancel import Cancel, never
 from grasp_pose_net.robot.collision import CollisionChecker, hand_checker, scene_checker
 from grasp_pose_net.robot.lines import line_poses
 from grasp_pose_net.robot.model import RobotModel
 from grasp_pose_net.robot.motion import MotionConfig
 from grasp_pose_net.robot.problems import PlanningFailed, Problem
-from grasp_pose_net.world import Array, Grasp, Scene, inverse_transform
+from grasp_pose_net.world import AllowedContact, Array, Grasp, Scene, inverse_transform
 
 IK_STARTS = 32
 # How far the held object's hull may overlap its neighbours and what it stood on: hulls and perceived meshes
@@ -41,7 +42,13 @@ class GraspMotion:
     """Finds the arm's way to grasps of one object in one scene, for choosing and for doing them alike."""
 
     def __init__(
-        self, robot: RobotModel, scene: Scene, target: str, supports: tuple[str, ...], config: MotionConfig
+        self,
+        robot: RobotModel,
+        scene: Scene,
+        target: str,
+        supports: tuple[str, ...],
+        config: MotionConfig,
+        cancelled: Callable[[], bool] = never,
     ) -> None:
         """Prepare the collision checks of all stages.
 
@@ -51,27 +58,30 @@ class GraspMotion:
             target: the object to grasp.
             supports: what it stands on.
             config: clearance and steps.
+            cancelled: asked again and again, here and in every method; once true, they end with ``Problem.CANCELLED``.
 
         Raises:
             PlanningError: target or support is not in the scene.
+            PlanningFailed: cancelled.
         """
         self._robot, self._config, self._target = robot, config, target
+        self._cancel = Cancel(cancelled)
         self._starts = robot.chain.spread_starts(IK_STARTS, np.random.default_rng(config.seed))
         self.reach_scene = scene
         for support in supports:
             self.reach_scene = self.reach_scene.allow(robot.hand_links, support, config.support_depth_m)
         self.contact_scene = self.reach_scene.allow(robot.hand_links, target)
-        self._reach = scene_checker(robot, self.reach_scene, config.clearance_m)
-        self._contact = scene_checker(robot, self.contact_scene, config.clearance_m)
-        self._lift = scene_checker(robot, self.lift_scene(np.eye(4)), config.clearance_m)
+        self._reach, self._contact, self._lift = (
+            scene_checker(robot, around, config.clearance_m, self._cancel)
+            for around in (self.reach_scene, self.contact_scene, self.lift_scene(np.eye(4)))
+        )
         self._hand = hand_checker(robot, config.hand_overlap_m)
 
     def lift_scene(self, T_world_tip: Array) -> Scene:
         """Scene in which the hand at ``T_world_tip`` (4, 4) holds the target."""
-        scene = self.contact_scene
-        for entry in scene.objects:
-            if entry.id != self._target:
-                scene = scene.allow({self._target}, entry.id, HELD_OVERLAP_M)
+        scene, held = self.contact_scene, frozenset({self._target})
+        overlaps = (AllowedContact(held, o.id, HELD_OVERLAP_M) for o in scene.objects if o.id != self._target)
+        scene = replace(scene, allowed=(*scene.allowed, *overlaps))
         return scene.attach(self._target, self._robot.tip, T_world_tip, self._robot.hand_links)
 
     def check_start(self, start: Array) -> None:
@@ -105,10 +115,13 @@ class GraspMotion:
         failures = [PlanningFailed(Problem.NO_INVERSE_KINEMATICS, f"{where} is out of reach so turned")]
         found = False
         for joints in self._solutions(grasp.T_world_tip, near):
+            self._cancel.check()
             try:
                 yield self._path(grasp, start, joints)
                 found = True
             except PlanningFailed as failure:
+                if failure.problem is Problem.CANCELLED:
+                    raise
                 failures.append(failure)
         if not found:
             raise max(failures, key=lambda failure: PROGRESS.index(failure.problem))
@@ -117,6 +130,7 @@ class GraspMotion:
         """Arm joints (A,) for a tip pose; others are sought when the one near the start will not do."""
         first = self._robot.chain.inverse(T_world_tip, near, np.empty((0, len(near))))
         yield from first
+        self._cancel.check()
         for joints in self._robot.chain.inverse(T_world_tip, near, self._starts):
             if not len(first) or np.abs(joints - first[0]).max() > 1e-2:
                 yield joints
@@ -189,6 +203,7 @@ class GraspMotion:
         path = self._robot.chain.track(joints, poses, self._config.line_jump_rad)
         reached = 0
         while reached < len(path) and checker.free(self._with(configuration, path[reached])):
+            self._cancel.check()
             reached += 1
         length = wanted * reached / len(poses)
         if reached == 0 or length < least - 1e-6:

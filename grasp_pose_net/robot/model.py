@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import coal
 import numpy as np
 import pinocchio as pin
+from numpy.typing import NDArray
 
 from grasp_pose_net.exceptions import ConfigError, PlanningError
 from grasp_pose_net.hand.urdf import robot_xml
@@ -152,6 +155,19 @@ class RobotModel:
         frame = self._frame(link)
         pin.forwardKinematics(self.model, self.data, configuration)
         return pin.updateFramePlacement(self.model, self.data, frame).homogeneous.copy()
+
+    @cached_property
+    def fingers(self) -> tuple[NDArray[np.intp], ...]:
+        """Places among the hand's joints of those of each finger: a chain that nothing branches off from."""
+        places = [int(index) + 1 for index in self.hand.indices]
+        branches = Counter(self.model.parents[place] for place in places)
+        first: dict[int, int] = {}
+        for place in places:  # a joint comes after the one that carries it
+            parent = self.model.parents[place]
+            first[place] = first[parent] if parent in first and branches[parent] == 1 else place
+        return tuple(
+            np.flatnonzero([first[place] == begin for place in places]) for begin in sorted({*first.values()})
+        )
 
     def hand_parts(self, configuration: Array) -> Array:
         """Centres (S, 3) [m] of the hand's shapes in the world at a configuration (J,) [rad]."""

@@ -43,11 +43,14 @@ class Execution:
 
 
 class Direct:
-    def __init__(self, stale=False):
-        self.asked, self.stale = [], stale
+    """Joint states that are stale from the ``stale``-th on."""
+
+    def __init__(self, stale=1000):
+        self.asked, self.told, self.stale = [], 0, stale
 
     def joint_state(self):
-        if self.stale:
+        self.told += 1
+        if self.told >= self.stale:
             raise ExecutionFailed(Problem.STALE_STATE, "nothing was heard for 2 s")
         return JointState(("joint",), [0.5], age_s=0.1)
 
@@ -106,5 +109,22 @@ def test_cancelling_stops_the_motion():
 def test_a_motion_is_stopped_when_nobody_tells_where_the_joints_are():
     execution = Execution(waits=True)
     with pytest.raises(ExecutionFailed, match="nothing was heard for 2 s; it has stopped") as failure:
-        controllers(execution, Direct(stale=True)).execute(MOTION, False, bool)
+        controllers(execution, Direct(stale=2)).execute(MOTION, False, bool)
     assert failure.value.problem is Problem.STALE_STATE and execution.stops
+
+
+def test_nothing_begins_when_nobody_tells_where_the_joints_are():
+    execution = Execution()
+    with pytest.raises(ExecutionFailed, match="nothing was heard for 2 s"):
+        controllers(execution, Direct(stale=1)).execute(MOTION, False, bool)
+    assert execution.pushed == []
+
+
+def test_what_looks_around_stops_the_motion():
+    def changed():
+        raise ExecutionFailed(Problem.WORLD_CHANGED, "a person is in the way")
+
+    execution = Execution(waits=True)
+    with pytest.raises(ExecutionFailed, match="a person is in the way; it has stopped") as failure:
+        controllers(execution).execute(MOTION, False, changed)
+    assert failure.value.problem is Problem.WORLD_CHANGED and execution.stops

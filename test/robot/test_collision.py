@@ -7,7 +7,20 @@ from robot_scenes import box
 
 from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.robot import hand_checker, scene_checker
-from grasp_pose_net.world import Mesh, Part, Scene, SceneObject, make_transform, transform_points
+from grasp_pose_net.world import (
+    Box,
+    Cone,
+    Cylinder,
+    HalfSpace,
+    Mesh,
+    Part,
+    Scene,
+    SceneObject,
+    Sphere,
+    Voxels,
+    make_transform,
+    transform_points,
+)
 
 
 @pytest.fixture
@@ -150,3 +163,24 @@ def test_carry_moves_the_attached_object(robot, home, scene):
 def test_unknown_object(scene):
     with pytest.raises(PlanningError, match="no object 'cup' in the scene; objects: can, table"):
         scene["cup"]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Box(np.full(3, 0.2)),
+        Sphere(0.1),
+        Cylinder(0.1, 0.2),
+        Cone(0.1, 0.2),
+        HalfSpace(np.array([-1.0, 0.0, 0.0]), 0.1),
+        Mesh(trimesh.creation.box((0.2, 0.2, 0.2))),
+        Voxels(np.zeros((1, 3)), np.array([0.2])),
+    ],
+    ids=lambda shape: type(shape).__name__,
+)
+def test_no_shape_is_overlooked(robot, home, fingertip, shape):
+    """A planner that knows boxes only would plan through the others."""
+    for away_m, found in ((0.0, True), (0.6, False)):
+        entry = SceneObject("thing", make_transform(np.add(fingertip, (away_m, 0.0, 0.0))), (Part(shape),))
+        hit = hits(robot, Scene((entry,)), home)
+        assert (hit is not None and hit[1] == "thing") == found

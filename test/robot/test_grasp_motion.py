@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from robot_scenes import box, slanted_grasp
 from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.execution import OmplPlanner
 from grasp_pose_net.robot import GraspMotion, MotionConfig, PlanningFailed, Problem, scene_checker
+from grasp_pose_net.robot.cancel import ASK_EVERY_S
 from grasp_pose_net.world import Box, Part, Scene, SceneObject, make_transform, transform_points
 
 CONFIG = MotionConfig()
@@ -163,3 +165,16 @@ def test_unknown_target_or_support(robot, scene):
         GraspMotion(robot, scene, "cup", ("table",), CONFIG)
     with pytest.raises(PlanningError, match="no object 'shelf'"):
         GraspMotion(robot, scene, "can", ("shelf",), CONFIG)
+
+
+def test_a_cancel_is_heard_at_every_step(robot, home, scene, grasp):
+    """While the scene is made, and between any two ways; it is no failure of a way."""
+    with pytest.raises(PlanningFailed, match="cancelled: while planning"):
+        GraspMotion(robot, scene, "can", ("table",), CONFIG, lambda: True)
+    begun = []
+    motion = GraspMotion(robot, scene, "can", ("table",), CONFIG, lambda: bool(begun))
+    begun.append(True)
+    time.sleep(ASK_EVERY_S)
+    with pytest.raises(PlanningFailed) as failure:
+        next(motion.paths(grasp, home))
+    assert failure.value.problem is Problem.CANCELLED

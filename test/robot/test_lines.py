@@ -20,6 +20,14 @@ def test_line_poses_are_close_evenly_spaced_and_end_at_the_goal():
     np.testing.assert_allclose(np.diff(angles), 0.5 / 30, atol=1e-9)
 
 
+@pytest.mark.parametrize("metres", [1e3, 1e9, np.inf, np.nan])
+def test_a_line_longer_than_any_arm_is_refused(metres):
+    T_goal = np.eye(4)
+    T_goal[0, 3] = metres
+    with pytest.raises(PlanningFailed, match="m is longer than any arm"):
+        line_poses(np.eye(4), T_goal, 0.005)
+
+
 def test_shake_moves_the_tip_by_its_amplitude_along_each_axis_and_back(robot, home):
     start = home[robot.arm.indices]
     limits = MotionConfig(velocity_scale=1.0, acceleration_scale=1.0).arm_limits(robot)

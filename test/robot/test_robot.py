@@ -98,3 +98,12 @@ def test_capsules_replace_each_three_shapes_and_nothing_is_lost(robot):
     cylinder.computeLocalAABB()
     longer = capsule.geometry.aabb_local.depth() - cylinder.aabb_local.depth()
     assert longer == pytest.approx(2 * capsule.geometry.radius)
+
+
+def test_a_finger_is_a_chain_that_nothing_branches_off_from(robot):
+    fingers = [[robot.hand.names[place] for place in finger] for finger in robot.fingers]
+    assert [{name[:5] for name in finger} for finger in fingers] == [
+        {f"rh_{which}"} for which in ("WR", "FF", "LF", "MF", "RF", "TH")
+    ]
+    assert sorted(name for finger in fingers for name in finger) == sorted(robot.hand.names)
+    assert fingers[0] == ["rh_WRJ2", "rh_WRJ1"] and len(fingers[-1]) == 5

@@ -1,15 +1,15 @@
-"""Cancel pick-ups in simulation, in each of the stages reach, approach, close and lift, and see what the robot does.
+"""Cancel pick-ups in simulation, while planning, reaching, approaching, closing and lifting, and see what the robot does.
 
     grasp-pose-net study cancel --times 10 --out docs/results/cancel_report.json
 
 Starts simulation and executor alone: the scene comes from the simulation's own truth, and the grasps are hands from above at
 a slant, all around. So it is the executor and the controllers that are looked at, not whether a grasp is good; whether the
 object came along is written down beside. Each trial puts the same scene back, begins the pick-up, cancels it at a random
-moment of a stage, and watches the joints. Asked are: the arm stands still (no joint faster than 0.01 rad/s) within 0.3 s of
-the robot's clock, no joint leaves its limits of position and speed, the action ends as preempted, and the next pick-up
-succeeds: of the same goal at once after reach and approach; after close and lift, when the object may have been moved, once
-``open_hand`` and ``retreat`` have brought the hand away and the scene is put back. The exit status is 1 where something was
-not as asked.
+moment of a stage, and watches the joints. Asked are: the answer comes, and the arm stands still (no joint faster than 0.01
+rad/s), within 0.3 s of the robot's clock, no joint leaves its limits of position and speed, the action ends as preempted, and
+the next pick-up succeeds: of the same goal at once after plan, reach and approach; after close and lift, when the object may
+have been moved, once ``open_hand`` and ``retreat`` have brought the hand away and the scene is put back. The exit status is 1
+where something was not as asked.
 """
 
 from __future__ import annotations

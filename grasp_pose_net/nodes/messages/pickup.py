@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 
 from moveit_msgs.action import Pickup
-from moveit_msgs.msg import Constraints, PlanningScene, RobotState
+from moveit_msgs.msg import Constraints, PlanningScene, RobotState, RobotTrajectory
 
-from grasp_pose_net.exceptions import MessageError
-from grasp_pose_net.nodes.messages.grasps import MOST_GRASPS
+from grasp_pose_net.exceptions import ConfigError, MessageError
+from grasp_pose_net.execution import PickupResult
+from grasp_pose_net.nodes.messages.basics import time_to_ns
+from grasp_pose_net.nodes.messages.grasps import MOST_GRASPS, UNNAMED, grasp_from_message
+from grasp_pose_net.nodes.messages.motion import trajectory_message
 from grasp_pose_net.planning import supports_beneath
-from grasp_pose_net.robot import RobotModel
-from grasp_pose_net.world import Role, Scene
+from grasp_pose_net.robot import MotionConfig, PlanningFailed, Problem, RobotModel
+from grasp_pose_net.world import Grasp, Role, Scene
 
 BOTH = tuple(product((False, True), repeat=2))
 
@@ -92,3 +97,66 @@ def _check_ids(goal: Pickup.Goal) -> None:
     for id, count in Counter(grasp.id for grasp in goal.possible_grasps).items():
         if id and count > 1:
             raise MessageError(f"{count} possible_grasps are called {id!r}; give each an id of its own")
+
+
+def check_capture(goal: Pickup.Goal, scene: Scene) -> None:
+    """Refuse grasps that were planned before the target was last seen: what was then is not what is now.
+
+    Grasps and objects that carry no time are not compared.
+
+    Raises:
+        PlanningFailed: naming the grasp and both times.
+        PlanningError: the target is not in the scene.
+    """
+    seen = scene[goal.target_name].stamp_ns
+    for grasp in goal.possible_grasps:
+        planned = time_to_ns(grasp.grasp_pose.header.stamp)
+        if 0 < planned < seen:
+            raise PlanningFailed(
+                Problem.WORLD_CHANGED,
+                f"grasp {grasp.id!r} was planned for {goal.target_name} as it was seen at {planned * 1e-9:.3f} s, and it has "
+                f"been seen again at {seen * 1e-9:.3f} s; plan again",
+            )
+
+
+def grasps_of_goal(
+    goal: Pickup.Goal, scene: Scene, robot: RobotModel, cancelled: Callable[[], bool]
+) -> list[Grasp]:
+    """Grasps of a goal, in the scene's frame; only the first of them, once it is cancelled.
+
+    Raises:
+        ValueError: one is broken; the text names it.
+    """
+    grasps = []
+    for message in goal.possible_grasps:
+        if cancelled():
+            break
+        grasps.append(grasp_from_message(message, scene, robot.tip, robot.hand.names))
+    return grasps
+
+
+def motion_of_goal(goal: Pickup.Goal, motion: MotionConfig) -> MotionConfig:
+    """How to move for a goal, ``motion`` where it does not say.
+
+    Raises:
+        ConfigError: its planning time is outside the range of the setting.
+    """
+    if goal.allowed_planning_time == 0:
+        return motion
+    try:
+        return replace(motion, planning_time_s=goal.allowed_planning_time)
+    except ConfigError as error:
+        raise ConfigError(f"allowed_planning_time: {error}") from error
+
+
+def answer_of(goal: Pickup.Goal, result: PickupResult) -> Pickup.Result:
+    """What was done for a goal, without the code of how it ended."""
+    answer = Pickup.Result(planning_time=result.planning_s)
+    answer.trajectory_stages = [
+        RobotTrajectory(joint_trajectory=trajectory_message(step.trajectory)) for step in result.done
+    ]
+    answer.trajectory_descriptions = [step.stage for step in result.done]
+    for message in goal.possible_grasps:
+        if result.grasp is not None and result.grasp.id == (message.id or UNNAMED):
+            answer.grasp = message
+    return answer

@@ -28,10 +28,12 @@ from grasp_pose_net.nodes.messages.clouds import points_from_cloud, points_from_
 from grasp_pose_net.nodes.support.frames import TransformBuffer
 from grasp_pose_net.nodes.support.qos import CLOUD, SENSOR
 from grasp_pose_net.nodes.support.shared import WorldParameters
+from grasp_pose_net.nodes.support.stopwatch import Stopwatch
 from grasp_pose_net.perception import PerceptionConfig, View
 from grasp_pose_net.perception.matching import together
 
 DISCOVERY_S = 0.5  # a node that has just started does not know of all publishers
+SLOWEST_CLOCK = 0.2  # pace of a simulation, relative to the wall's, that is waited for
 AHEAD_S = 1.0  # /clock may lag behind the stamps of a simulation's clouds, but not by this
 KEPT = 8  # messages of one camera that wait for those of the others
 
@@ -52,7 +54,9 @@ class PerceptionParameters(WorldParameters):
         doc="points, depth, or auto: of each camera the clouds if somebody publishes them",
         choices=("auto", "points", "depth"),
     )
-    cloud_timeout_s: float = setting(10.0, 0.1, 120, "longest wait for new views, wall time [s]")
+    cloud_timeout_s: float = setting(
+        10.0, 0.1, 120, "longest wait for new views, in simulation by its clock [s]"
+    )
     view_spread_s: float = setting(0.2, 0, 60, "views of one moment are stamped within this time [s]")
     transform_timeout_s: float = setting(0.5, 0, 10, "longest wait for a view's transform [s]")
     scene: PerceptionConfig = field(default_factory=PerceptionConfig)
@@ -82,7 +86,8 @@ class CameraViews:
         """
         since = self._node.get_clock().now()
         with self._listening(_Inbox(self._config, since)) as (inbox, topics):
-            inbox.complete.wait(self._config.cloud_timeout_s)
+            waiting = Stopwatch(self._node.get_clock(), SLOWEST_CLOCK)
+            waiting.wait(inbox.complete, self._config.cloud_timeout_s)
         chosen = inbox.chosen()
         views, left_out = [], {}
         for camera in self._config.cameras:

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 from action_msgs.msg import GoalStatus
-from control_msgs.action import FollowJointTrajectory
-from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.clock import ROSClock
 from rclpy.node import Node
-from rclpy.task import Future
-from sensor_msgs.msg import JointState as JointStateMessage
 
 from grasp_pose_net.config import Settings, setting
-from grasp_pose_net.exceptions import GraspPoseNetError
-from grasp_pose_net.nodes.messages.motion import follow_goal, joint_state_from_message
-from grasp_pose_net.nodes.support.qos import SENSOR
+from grasp_pose_net.nodes.messages.motion import follow_goal
+from grasp_pose_net.nodes.support.joint_states import JointStates
+from grasp_pose_net.nodes.support.stopwatch import Stopwatch
+from grasp_pose_net.nodes.support.watched_action import SentGoal, WatchedAction
 from grasp_pose_net.robot import ExecutionFailed, Problem, RobotModel
 from grasp_pose_net.world import JointState, Trajectory
 
 POLL_S = 0.01
 SERVER_CHECK_S = 0.25
-WARN_EVERY_S = 5.0
+LIMIT_TOLERANCE_RAD = 1e-3
+DENIALS = 2  # a stop may overtake its goal once
 
 
 @dataclass(frozen=True, kw_only=True)
 class ControllerParameters(Settings):
-    """Names of the controllers, and how long they may take."""
+    """Names of the controllers, and how long they may take; in simulation by its clock."""
 
     arm: str = setting("arm_controller/follow_joint_trajectory", doc="action of the arm's controller")
     hand: str = setting("hand_controller/follow_joint_trajectory", doc="action of the hand's controller")
@@ -41,7 +35,11 @@ class ControllerParameters(Settings):
         0.5, 0.01, 10.0, "joint states older than this are refused, and stop a motion under way [s]"
     )
     answer_timeout_s: float = setting(5.0, 0.1, 60.0, "longest wait for a controller's answer [s]")
+    stop_timeout_s: float = setting(
+        2.0, 0.1, 2.5, "longest wait for a controller to confirm that it has stopped [s]"
+    )
     late_s: float = setting(5.0, 0.1, 60.0, "how much later than planned a motion may end [s]")
+    longest_s: float = setting(300.0, 1.0, 3600.0, "longest motion that is sent to a controller [s]")
     slowest_clock: float = setting(
         0.1, 0.01, 1.0, "slowest simulated clock, relative to the wall's, that is waited for"
     )
@@ -51,7 +49,7 @@ class ControllerClient:
     """Implements :class:`execution.Controllers`; its methods wait: call them from a callback of their own."""
 
     def __init__(self, node: Node, robot: RobotModel, parameters: ControllerParameters) -> None:
-        """Create subscription and clients.
+        """Create subscriptions and clients.
 
         Args:
             node: spun on several threads.
@@ -59,148 +57,186 @@ class ControllerClient:
             parameters: names and times.
         """
         self._node, self._robot, self._parameters = node, robot, parameters
-        self._joints: dict[str, tuple[float, float, float]] = {}  # position, stamp, time of arrival
         group = ReentrantCallbackGroup()
-        node.create_subscription(
-            JointStateMessage, parameters.joint_states, self._take, SENSOR, callback_group=group
+        self._joints = JointStates(
+            node,
+            parameters.joint_states,
+            robot.joint_names,
+            parameters.state_age_s,
+            parameters.slowest_clock,
+            group,
         )
-        self._clients: dict[tuple[str, ...], ActionClient] = {
-            names: ActionClient(node, FollowJointTrajectory, action, callback_group=group)
-            for names, action in ((robot.arm.names, parameters.arm), (robot.hand.names, parameters.hand))
+        self._actions = {
+            joints.names: WatchedAction(node, action, group)
+            for joints, action in ((robot.arm, parameters.arm), (robot.hand, parameters.hand))
         }
 
     def joint_state(self) -> JointState:
-        """See :class:`execution.Controllers`; the age is that of the joint heard of longest ago."""
-        joints = dict(self._joints)
-        if missing := [name for name in self._robot.joint_names if name not in joints]:
-            raise ExecutionFailed(
-                Problem.STALE_STATE,
-                f"{self._parameters.joint_states} has not told {len(missing)} of "
-                f"{len(self._robot.joint_names)} joints: {', '.join(missing[:5])}; "
-                "is the robot's driver or the simulation running?",
-            )
-        age, allowed = self._age_s(joints), self._parameters.state_age_s
-        if age > allowed:
-            raise ExecutionFailed(
-                Problem.STALE_STATE,
-                f"joint states on {self._parameters.joint_states} are {age:.2f} s old, allowed {allowed:g} s; is their "
-                "publisher alive, and do the clocks of its machine and this one agree?",
-            )
-        names, stamp = tuple(joints), min(stamp for _, stamp, _ in joints.values())
-        return JointState(names, np.array([joints[name][0] for name in names]), stamp=stamp, age_s=age)
+        """See :class:`execution.Controllers`."""
+        return self._joints.newest()
+
+    def action(self, joint_names: tuple[str, ...]) -> WatchedAction:
+        """What moves the arm's or the hand's joints."""
+        return self._actions[joint_names]
 
     def missing_servers(self) -> list[str]:
         """Names of the controllers' actions that nobody offers now."""
-        return [c._action_name for c in self._clients.values() if not c.server_is_ready()]
+        return [action.name for action in self._actions.values() if not action.is_there]
 
     def execute(self, trajectory: Trajectory, may_stop_short: bool, cancelled: Callable[[], bool]) -> None:
         """See :class:`execution.Controllers`."""
-        client = self._clients[trajectory.joint_names]
-        name = client._action_name
-        if not client.wait_for_server(self._parameters.answer_timeout_s):
-            raise ExecutionFailed(
-                Problem.TIMED_OUT,
-                f"{name} is not there after {self._parameters.answer_timeout_s:g} s; start it",
-            )
-        handle = self._send(client, follow_goal(trajectory, may_stop_short), name)
-        if not handle.accepted:
-            raise ExecutionFailed(Problem.REJECTED, f"{name} rejected {_summary(trajectory)}; see its log")
-        result = handle.get_result_async()
+        action = self._actions[trajectory.joint_names]
+        self._check(trajectory, action.name)
+        self._await_turn(action, cancelled)
+        self.joint_state()
+        goal = action.send(follow_goal(trajectory, may_stop_short))
         try:
-            self._wait_for_end(result, trajectory, client, cancelled)
+            self._await_acceptance(goal, action.name, cancelled)
+            if not goal.rejected:
+                self._await_end(goal, trajectory, action, cancelled)
         except ExecutionFailed as failure:
-            stopped = self._stop(handle, result)
-            raise ExecutionFailed(failure.problem, f"{failure.reason}; {stopped}") from failure
+            raise ExecutionFailed(failure.problem, f"{failure.reason}; {self._stop(goal)}") from failure
         except BaseException:
             # whatever went wrong here, the robot must not go on without somebody who watches
-            self._stop(handle, result)
+            self._stop(goal)
             raise
-        _check_result(result.result(), name, may_stop_short)
-
-    def _take(self, message: JointStateMessage) -> None:
-        arrival = time.monotonic()
-        try:
-            state = joint_state_from_message(message)
-        except (
-            GraspPoseNetError
-        ) as error:  # what is no state is not taken: the last one grows old, and motions are refused
-            self._node.get_logger().warning(
-                f"{self._parameters.joint_states}: {error}", throttle_duration_sec=WARN_EVERY_S
-            )
-            return
-        for name, position in state.by_name.items():
-            self._joints[name] = (position, state.stamp, arrival)
-
-    def _age_s(self, joints: Mapping[str, tuple[float, float, float]]) -> float:
-        """Time since the joint heard of longest ago was measured, and since it was heard of, whichever is longer."""
-        now, wall = self._now(), time.monotonic()
-        # a simulation may be slower than the wall's clock, and is not late for that
-        clock = self._node.get_clock()
-        simulated = isinstance(clock, ROSClock) and clock.ros_time_is_active
-        pace = self._parameters.slowest_clock if simulated else 1.0
-        return max(max(now - joints[n][1], pace * (wall - joints[n][2])) for n in self._robot.joint_names)
-
-    def _now(self) -> float:
-        return self._node.get_clock().now().nanoseconds * 1e-9
-
-    def _send(self, client: ActionClient, goal: FollowJointTrajectory.Goal, name: str) -> Any:
-        """Answer of a controller to a goal; an acceptance that comes too late is cancelled."""
-        sent = client.send_goal_async(goal)
-        if not _done_within(sent, self._parameters.answer_timeout_s):
-            sent.add_done_callback(_cancel_late)
+        if goal.rejected:
             raise ExecutionFailed(
-                Problem.TIMED_OUT,
-                f"{name} did not answer within {self._parameters.answer_timeout_s:g} s; see its log",
+                Problem.REJECTED, f"{action.name} rejected {_summary(trajectory)}; see its log"
             )
-        return sent.result()
+        _check_result(goal, action.name, may_stop_short)
 
-    def _wait_for_end(
-        self, result: Future, trajectory: Trajectory, client: ActionClient, cancelled: Callable[[], bool]
+    def _check(self, trajectory: Trajectory, name: str) -> None:
+        """The gate that everything passes that moves the robot; that all numbers are finite, a trajectory vouches for.
+
+        Raises:
+            ExecutionFailed: the motion is too long, or leaves the joints' limits.
+        """
+        if trajectory.duration > self._parameters.longest_s:
+            raise ExecutionFailed(
+                Problem.REJECTED,
+                f"{_summary(trajectory)} is not sent to {name}: allowed are {self._parameters.longest_s:g} s; raise the "
+                "speed or controllers.longest_s",
+            )
+        middle = 0.5 * (self._robot.lower + self._robot.upper)
+        for ends in (trajectory.positions.min(axis=0), trajectory.positions.max(axis=0)):
+            named = dict(zip(trajectory.joint_names, ends.tolist(), strict=True))
+            configuration = self._robot.configuration(named, middle)
+            if outside := self._robot.outside_limits(configuration, LIMIT_TOLERANCE_RAD):
+                raise ExecutionFailed(
+                    Problem.OUTSIDE_LIMITS, f"a motion with {'; '.join(outside)} is not sent to {name}"
+                )
+
+    def _await_turn(self, action: WatchedAction, cancelled: Callable[[], bool]) -> None:
+        """Wait for the controller to be there, and refuse to move what somebody else moves.
+
+        Raises:
+            ExecutionFailed: cancelled, or it is not there in time, or does another motion.
+        """
+        waiting = self._stopwatch()
+        while not action.is_there:
+            if cancelled():
+                raise ExecutionFailed(Problem.CANCELLED, f"while waiting for {action.name}")
+            if waiting.seconds > self._parameters.answer_timeout_s:
+                raise ExecutionFailed(
+                    Problem.TIMED_OUT,
+                    f"{action.name} is not there after {self._parameters.answer_timeout_s:g} s; start it",
+                )
+            time.sleep(POLL_S)
+        if action.does_another:
+            raise ExecutionFailed(
+                Problem.BUSY, f"{action.name} does a motion of another client; wait for its end or cancel it"
+            )
+        if earlier := action.unfinished:
+            for goal in earlier:
+                goal.stop()
+            raise ExecutionFailed(
+                Problem.BUSY,
+                f"{action.name} has not ended an earlier motion, and was told again to stop it",
+            )
+
+    def _await_acceptance(self, goal: SentGoal, name: str, cancelled: Callable[[], bool]) -> None:
+        """Block until the controller has taken or rejected a goal.
+
+        Raises:
+            ExecutionFailed: cancelled, or it did neither in time.
+        """
+        waiting = self._stopwatch()
+        while not (goal.accepted or goal.rejected):
+            if cancelled():
+                raise ExecutionFailed(Problem.CANCELLED, f"{name} was told to stop")
+            if waiting.seconds > self._parameters.answer_timeout_s:
+                raise ExecutionFailed(
+                    Problem.TIMED_OUT,
+                    f"{name} did not answer within {self._parameters.answer_timeout_s:g} s; see its log",
+                )
+            time.sleep(POLL_S)
+
+    def _await_end(
+        self, goal: SentGoal, trajectory: Trajectory, action: WatchedAction, cancelled: Callable[[], bool]
     ) -> None:
-        """Block until a motion ends; in the time of the node's clock, and in bounded time on the wall's.
+        """Block until a motion has ended and its result is there.
 
         Raises:
             ExecutionFailed: cancelled, too late, or joint states or the controller have gone silent meanwhile.
         """
-        name = client._action_name
         limit_s = trajectory.duration + self._parameters.late_s
-        server_seen = time.monotonic()
-        start, wall = self._now(), time.monotonic()
-        ended = _event_of(result)
-        while not ended.wait(POLL_S):
+        moving, checked, overdue = self._stopwatch(), time.monotonic(), None
+        while goal.response is None:
+            time.sleep(POLL_S)
             if cancelled():
-                raise ExecutionFailed(Problem.CANCELLED, f"{name} was told to stop")
+                raise ExecutionFailed(Problem.CANCELLED, f"{action.name} was told to stop")
             self.joint_state()
-            if time.monotonic() - server_seen > SERVER_CHECK_S:
-                if not client.server_is_ready():
-                    raise ExecutionFailed(Problem.LOST, f"{name} has gone during a motion; see its log")
-                server_seen = time.monotonic()
-            waited = time.monotonic() - wall
-            if self._now() - start > limit_s or waited > limit_s / self._parameters.slowest_clock:
+            if time.monotonic() - checked > SERVER_CHECK_S:
+                if not action.is_there:
+                    raise ExecutionFailed(
+                        Problem.LOST, f"{action.name} has gone during a motion; see its log"
+                    )
+                checked = time.monotonic()
+            if goal.ended:
+                overdue = overdue or self._stopwatch()
+                goal.ask_result()
+                if overdue.seconds > self._parameters.answer_timeout_s:
+                    raise ExecutionFailed(
+                        Problem.LOST, f"{action.name} has ended {_summary(trajectory)} and does not say how"
+                    )
+            elif moving.seconds > limit_s:
                 raise ExecutionFailed(
-                    Problem.TIMED_OUT, f"{name} has not ended {_summary(trajectory)} after {waited:.1f} s"
+                    Problem.TIMED_OUT,
+                    f"{action.name} has not ended {_summary(trajectory)} after {moving.seconds:.1f} s",
                 )
 
-    def _stop(self, handle: Any, result: Future) -> str:
-        """Cancel a motion and wait for its end; what came of it, as text."""
-        answer = handle.cancel_goal_async()
-        limit_s = self._parameters.answer_timeout_s
-        if _done_within(answer, limit_s) and _done_within(result, limit_s):
-            return "it has stopped"
-        return f"it did NOT confirm within {limit_s:g} s that it has stopped"
+    def _stop(self, goal: SentGoal) -> str:
+        """Stop a motion and wait for its end; what came of it, as text."""
+        limit_s, waiting = self._parameters.stop_timeout_s, self._stopwatch()
+        while not goal.ended:
+            goal.stop()
+            time.sleep(POLL_S)
+            if goal.rejected:
+                return "it has rejected the motion by now"
+            if goal.denials >= DENIALS and not goal.accepted:
+                goal.abandon()
+                return "it knows of no such motion, and will be stopped should it begin after all"
+            if waiting.seconds > limit_s:
+                goal.abandon()
+                return f"it did NOT confirm within {limit_s:g} s that it has stopped"
+        return "it has stopped"
+
+    def _stopwatch(self) -> Stopwatch:
+        return Stopwatch(self._node.get_clock(), self._parameters.slowest_clock)
 
 
-def _check_result(response: Any, name: str, may_stop_short: bool) -> None:
+def _check_result(goal: SentGoal, name: str, may_stop_short: bool) -> None:
     """Raise unless a motion ended as planned, or was stopped short where that is allowed."""
-    result = response.result
-    if response.status == GoalStatus.STATUS_SUCCEEDED and result.error_code == result.SUCCESSFUL:
+    result = goal.response.result
+    if goal.response.status == GoalStatus.STATUS_SUCCEEDED and result.error_code == result.SUCCESSFUL:
         return
     if may_stop_short and result.error_code in (
         result.GOAL_TOLERANCE_VIOLATED,
         result.PATH_TOLERANCE_VIOLATED,
     ):
         return
-    if response.status == GoalStatus.STATUS_CANCELED:
+    if goal.response.status == GoalStatus.STATUS_CANCELED:
         raise ExecutionFailed(Problem.ABORTED, f"{name}: another client cancelled the motion")
     raise ExecutionFailed(
         Problem.ABORTED, f"{name}: {result.error_string or 'no reason given'} (code {result.error_code})"
@@ -209,19 +245,3 @@ def _check_result(response: Any, name: str, may_stop_short: bool) -> None:
 
 def _summary(trajectory: Trajectory) -> str:
     return f"a motion of {len(trajectory.joint_names)} joints over {trajectory.duration:.1f} s"
-
-
-def _event_of(future: Future) -> threading.Event:
-    event = threading.Event()
-    future.add_done_callback(lambda _: event.set())
-    return event
-
-
-def _done_within(future: Future, timeout_s: float) -> bool:
-    return _event_of(future).wait(timeout_s)
-
-
-def _cancel_late(sent: Future) -> None:
-    handle = sent.result()
-    if handle is not None and handle.accepted:
-        handle.cancel_goal_async()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from moveit_msgs.msg import CollisionObject, PlanningSceneWorld
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
+from rclpy.serialization import deserialize_message
 
 from grasp_pose_net.exceptions import GraspPoseNetError, MessageError
 from grasp_pose_net.nodes.messages.scene import scene_from_message
@@ -30,14 +31,24 @@ class ObjectScene:
             prepare: computes ahead what requests would wait for, once for each scene.
         """
         self._topic, self._frame = parameters.objects_topic, parameters.world_frame
+        self._bounds = parameters
         self._log, self._prepare = node.get_logger(), prepare
         self._scene, self._problem = Scene(frame=self._frame), ""
         # a thread of its own: preparing takes a while, and nothing else shall wait for it
         group = MutuallyExclusiveCallbackGroup()
-        node.create_subscription(PlanningSceneWorld, self._topic, self._take, LATCHED, callback_group=group)
+        # as bytes: making a message of a hundred megabytes would keep everything else waiting for seconds
+        node.create_subscription(
+            PlanningSceneWorld, self._topic, self._take, LATCHED, callback_group=group, raw=True
+        )
 
-    def _take(self, message: PlanningSceneWorld) -> None:
+    def _take(self, data: bytes) -> None:
         try:
+            if len(data) > 1e6 * self._bounds.most_megabytes:
+                raise MessageError(
+                    f"it has {1e-6 * len(data):.1f} MB, allowed are {self._bounds.most_megabytes:g} (most_megabytes)"
+                )
+            message = deserialize_message(data, PlanningSceneWorld)
+            check_size(message.collision_objects, self._bounds)
             self._scene, self._problem = scene_from_message(message, self._frame), ""
         except Exception as error:
             # whatever is wrong with what is there now: nobody shall plan on what was there before
@@ -68,4 +79,26 @@ class ObjectScene:
         self, target: CollisionObject, obstacles: Sequence[CollisionObject]
     ) -> tuple[Scene, list[SceneObject]]:
         """A request's scene and its targets, see :func:`nodes.messages.targets.scene_around`."""
+        check_size([target, *obstacles], self._bounds)
         return scene_around(self.scene, target, obstacles, self._topic)
+
+
+def check_size(objects: Sequence[CollisionObject], bounds: SceneParameters) -> None:
+    """Refuse what could not be planned with in bounded time.
+
+    Raises:
+        MessageError: too many shapes, or too large a mesh; the text names it.
+    """
+    shapes = sum(len(one.primitives) + len(one.meshes) + len(one.planes) for one in objects)
+    if shapes > bounds.most_shapes:
+        raise MessageError(
+            f"{len(objects)} objects with {shapes} shapes, allowed are {bounds.most_shapes}; leave out what the arm cannot "
+            "reach, or raise most_shapes"
+        )
+    for one in objects:
+        triangles = max((len(mesh.triangles) for mesh in one.meshes), default=0)
+        if triangles > bounds.most_triangles:
+            raise MessageError(
+                f"object {one.id!r} has a mesh of {triangles} triangles, allowed are {bounds.most_triangles}; simplify it, or "
+                "raise most_triangles"
+            )

@@ -22,7 +22,7 @@ from grasp_pose_net.nodes.support.guarded_node import GuardedNode
 from grasp_pose_net.process import settle
 
 BREATH_S = 0.0002  # between two rounds of callbacks
-END_S = 1.2  # short of the patience of whoever sent the signal
+END_S = 3.0  # for a motion to stop and its client to be answered; ROS's launch waits for 5 s
 
 
 def run(make_node: Callable[[], Node], threads: int = 4) -> None:

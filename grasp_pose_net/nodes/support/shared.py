@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from grasp_pose_net.config import Settings, setting
 from grasp_pose_net.models import robot_srdf, robot_urdf
+from grasp_pose_net.nodes.messages.basics import MOST_TRIANGLES
+from grasp_pose_net.nodes.messages.scene import MOST_SHAPES
 from grasp_pose_net.world import WORLD
 
 
@@ -23,6 +25,16 @@ class SceneParameters(WorldParameters):
     objects_topic: str = setting(
         "/perception/objects", doc="scene with targets, what they stand on, and obstacles"
     )
+    most_shapes: int = setting(
+        300,
+        1,
+        MOST_SHAPES,
+        "a scene with more shapes is refused: planning, and hearing a cancel meanwhile, would take too long",
+    )
+    most_triangles: int = setting(
+        100_000, 12, MOST_TRIANGLES, "a mesh with more triangles is refused, likewise"
+    )
+    most_megabytes: float = setting(20.0, 0.1, 500.0, "a larger scene is refused before it is read [MB]")
 
 
 @dataclass(frozen=True, kw_only=True)
