@@ -113,6 +113,7 @@ class NodeSpec:
             "robot_description_semantic": start.robot_description_semantic,
         }
         own: dict[str, dict[str, Any]] = {
+            "perception": dict(robot),
             "refinement": {"hand": start.hand},
             "inference": {"hand": start.hand, **robot},
             "executor": {"planner": start.planner, "dry_run": start.dry_run, **robot},
