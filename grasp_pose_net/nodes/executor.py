@@ -1,4 +1,4 @@
-"""``/pickup``: brings the hand to a grasp, closes it and lifts the object; ``~/open_hand`` and ``~/retreat``."""
+"""``/pickup``: brings the hand to a grasp, closes it and lifts the object; ``~/open_hand``, ``~/retreat``, ``~/home``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from moveit_msgs.action import Pickup as PickupAction
@@ -33,6 +34,7 @@ from grasp_pose_net.execution import (
     PickupPlan,
     PickupResult,
     Recovery,
+    Tried,
     without_clearance,
 )
 from grasp_pose_net.nodes.messages.display import grasp_state, planned_motion
@@ -81,7 +83,7 @@ class ExecutorNode(Node):
         self._measured = MeasuredRobot(self._robot, self._controllers, config.pickup)
         self._recovery = Recovery(self._robot, self._controllers, config.motion, config.pickup)
         self._doing, self._last = IDLE, Health("nothing has been done yet")
-        self._last_grasp: Grasp | None = None
+        self._tried: Tried | None = None
         self._motion_publisher = self.create_publisher(DisplayTrajectory, "~/planned_motion", LATCHED)
         self._state_publisher = self.create_publisher(DisplayRobotState, "~/grasp_states", LATCHED)
         group = ReentrantCallbackGroup()
@@ -93,8 +95,8 @@ class ExecutorNode(Node):
             cancel_callback=lambda _: CancelResponse.ACCEPT,
             callback_group=group,
         )
-        self.create_service(Trigger, "~/open_hand", self._open_hand, callback_group=group)
-        self.create_service(Trigger, "~/retreat", self._retreat, callback_group=group)
+        for name, do in (("open_hand", self._open_hand), ("retreat", self._retreat), ("home", self._home)):
+            self.create_service(Trigger, f"~/{name}", partial(self._answer, name, do), callback_group=group)
         Diagnostics(self, {"robot": self._robot_health, "motions": self._motions_health})
 
     def end(self) -> bool:
@@ -168,11 +170,11 @@ class ExecutorNode(Node):
         def planned(plan: PickupPlan) -> None:
             self._show(plan)
             if not plan_only:
-                self._last_grasp = plan.grasp
+                self._tried = Tried(plan.grasp, goal.target_name)
 
         planner = self._planner(motion, cancelled)
         pickup = Pickup(self._robot, planner, self._controllers, motion, self._config.pickup)
-        return pickup.run(
+        result = pickup.run(
             grasps,
             scene,
             goal.target_name,
@@ -182,6 +184,9 @@ class ExecutorNode(Node):
             plan_only=plan_only,
             planned=planned,
         )
+        if self._tried and not plan_only:
+            self._tried = self._tried.after(result.done)
+        return result
 
     def _planner(self, motion: MotionConfig, cancelled: Callable[[], bool]) -> CheckedPlanner:
         if self._moveit:
@@ -211,28 +216,28 @@ class ExecutorNode(Node):
             handle.abort()
         return answer
 
-    # ~/open_hand and ~/retreat
+    # ~/open_hand, ~/retreat and ~/home
 
-    def _open_hand(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        def do() -> str:
-            text = self._recovery.open_hand(self._ending)
-            # what the hand held, it holds no more
-            self._planner(self._config.motion, self._ending).show(self._scene.scene)
-            return text
+    def _open_hand(self) -> str:
+        text = self._recovery.open_hand(self._ending)
+        # what the hand held, it holds no more
+        self._tried = self._tried and replace(self._tried, held=None)
+        self._planner(self._config.motion, self._ending).show(self._scene.scene)
+        return text
 
-        return self._answer("open_hand", do, response)
+    def _retreat(self) -> str:
+        if self._tried is None:
+            raise PlanningError("no grasp has been tried since the executor started")
+        planner = self._planner(without_clearance(self._config.motion), self._ending)
+        return self._recovery.retreat(planner, self._tried, self._scene.scene, self._ending)
 
-    def _retreat(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        def do() -> str:
-            if self._last_grasp is None:
-                raise PlanningError("no grasp has been tried since the executor started")
-            planner = self._planner(without_clearance(self._config.motion), self._ending)
-            scene = self._scene.scene
-            return self._recovery.retreat(planner, self._last_grasp, scene, self._ending)
+    def _home(self) -> str:
+        planner = self._planner(self._config.motion, self._ending)
+        return self._recovery.home(planner, self._tried, self._scene.scene, self._ending)
 
-        return self._answer("retreat", do, response)
-
-    def _answer(self, what: str, do: Callable[[], str], response: Trigger.Response) -> Trigger.Response:
+    def _answer(
+        self, what: str, do: Callable[[], str], request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
         """Do a motion that a service asks for, unless another is under way."""
         if not self._busy.acquire(blocking=False):
             response.message = f"a motion is under way ({self._doing}); wait for its end or cancel it"

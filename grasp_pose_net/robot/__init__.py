@@ -3,7 +3,7 @@
 from grasp_pose_net.robot.body import Body, body_at
 from grasp_pose_net.robot.chain import Chain
 from grasp_pose_net.robot.collision import CollisionChecker, hand_checker, scene_checker
-from grasp_pose_net.robot.grasp_motion import ArmPath, GraspMotion
+from grasp_pose_net.robot.grasp_motion import ArmPath, GraspMotion, carried_in
 from grasp_pose_net.robot.history import JointHistory
 from grasp_pose_net.robot.lines import line_poses
 from grasp_pose_net.robot.model import Group, RobotModel
@@ -25,6 +25,7 @@ __all__ = [
     "Problem",
     "RobotModel",
     "body_at",
+    "carried_in",
     "hand_checker",
     "line_poses",
     "scene_checker",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from grasp_pose_net.robot.lines import line_poses
 from grasp_pose_net.robot.model import RobotModel
 from grasp_pose_net.robot.motion import MotionConfig
 from grasp_pose_net.robot.problems import PlanningFailed, Problem
-from grasp_pose_net.world import Array, Grasp, Scene, inverse_transform
+from grasp_pose_net.world import Array, Attachment, Grasp, Scene, inverse_transform
 
 IK_STARTS = 32
 # How far the held object's hull may overlap its neighbours and what it stood on: hulls and perceived meshes
@@ -68,11 +69,8 @@ class GraspMotion:
 
     def lift_scene(self, T_world_tip: Array) -> Scene:
         """Scene in which the hand at ``T_world_tip`` (4, 4) holds the target."""
-        scene = self.contact_scene
-        for entry in scene.objects:
-            if entry.id != self._target:
-                scene = scene.allow({self._target}, entry.id, HELD_OVERLAP_M)
-        return scene.attach(self._target, self._robot.tip, T_world_tip, self._robot.hand_links)
+        scene = self.contact_scene.attach(self._target, self._robot.tip, T_world_tip, self._robot.hand_links)
+        return carried_in(scene, cast(Attachment, scene.attached))
 
     def check_start(self, start: Array) -> None:
         """Refuse a configuration (J,) [rad] in collision, from which nothing can be planned.
@@ -209,6 +207,14 @@ class GraspMotion:
         if hand is not None:
             configuration[self._robot.hand.indices] = hand
         return configuration
+
+
+def carried_in(scene: Scene, held: Attachment) -> Scene:
+    """Scene in which something is held; it may overlap a little with what is around."""
+    for entry in scene.objects:
+        if entry.id != held.id:
+            scene = scene.allow({held.id}, entry.id, HELD_OVERLAP_M)
+    return replace(scene, attached=held)
 
 
 # Problems of an arm configuration in the order in which they are looked for.
