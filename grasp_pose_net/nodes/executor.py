@@ -10,12 +10,7 @@ from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from moveit_msgs.action import Pickup as PickupAction
-from moveit_msgs.msg import (
-    DisplayRobotState,
-    DisplayTrajectory,
-    MoveItErrorCodes,
-    RobotTrajectory,
-)
+from moveit_msgs.msg import DisplayRobotState, DisplayTrajectory, MoveItErrorCodes, RobotTrajectory
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup

@@ -90,8 +90,7 @@ class CameraViews:
         with self._robot.listening():
             since = self._node.get_clock().now()
             with self._listening(_Inbox(self._config, since)) as (inbox, topics):
-                patience = Patience(self._node.get_clock(), self._config.cloud_timeout_s)
-                patience.until(inbox.complete.is_set)
+                Patience(self._node.get_clock(), self._config.cloud_timeout_s).wait(inbox.complete)
             chosen = inbox.chosen()
             views, left_out = [], {}
             for camera in self._config.cameras:

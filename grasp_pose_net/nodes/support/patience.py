@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Event
 
 from rclpy.clock import Clock, ROSClock
 
@@ -36,6 +37,13 @@ class Patience:
         if wall - self._moved > self._seconds or waited > self._seconds / SLOWEST_CLOCK:
             return True
         return self._passed > self._seconds and waited > self._seconds
+
+    def wait(self, event: Event) -> bool:
+        """Wait for an event; whether it came in time."""
+        while not event.wait(POLL_S):
+            if self.over:
+                return False
+        return True
 
     def until(self, ready: Callable[[], bool]) -> bool:
         """Wait for a condition; whether it came true in time."""
