@@ -9,11 +9,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from grasp_pose_net.exceptions import ConfigError
+
 
 def cache_dir() -> Path:
     """Folder for computed files that may be deleted at any time."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "grasp_pose_net"
+
+
+def inside(folder: str, name: str) -> Path:
+    """Path of a file in a folder, wherever links lead.
+
+    Args:
+        folder: what may be written to; empty: nothing.
+        name: of the file, from the folder on, or a whole path.
+
+    Raises:
+        ConfigError: there is no such folder, or the file would not be in it.
+    """
+    if not folder:
+        raise ConfigError(f"{name!r} is not written: no folder was given for files; start the node with one")
+    root = Path(folder).expanduser().resolve()
+    if not root.is_dir():
+        raise ConfigError(f"{name!r} is not written: there is no folder {root}")
+    file = (root / name).resolve()
+    if not file.is_relative_to(root) or file == root:
+        raise ConfigError(f"{name!r} is not written: it is not in {root}")
+    return file
 
 
 @contextmanager

@@ -194,9 +194,10 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[st
     console = Console()
     folder = Path("runs") / "demo" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     place = "" if objects is None else str(objects.resolve())
-    parameters = {node.name: node.overrides(Start(objects=place)) for node in NODES}
+    start = Start(objects=place, recordings=str(folder.resolve()))
+    parameters = {node.name: node.overrides(start) for node in NODES}
     parameters["simulation"]["seed"] = seed
-    with Runner(folder.resolve() / "logs", parameters) as runner:
+    with Runner(folder.resolve() / "logs", parameters, start=start) as runner:
         domain = " ".join(
             f"{name}={os.environ[name]}" for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE")
         )
