@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -21,7 +22,10 @@ from grasp_pose_net.world import Array, Attachment, Grasp, Scene, Trajectory
 
 OPEN = "open"  # the SRDF's name of the hand's posture
 BACK, HOME = "back", "home"
-ON_LINE_M = 1e-4
+ON_LINE_M = 1e-4  # of a line's end, where all of it is in reach
+OFF_LINE = 0.02  # [m] of a place, and of the entries of a rotation, within which the hand is on its approach
+OPENED_RAD = 0.05
+WayOut = Callable[[CheckedPlanner, Array, Scene], list[Step]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,16 @@ class Tried:
         """What is known once some motions have ended."""
         shown = [step.shown for step in done if step.shown]
         return replace(self, held=shown[-1].attached) if shown else self
+
+    def lengths_back(self, T_world_tip: Array) -> list[float]:
+        """How far it is back to where the approach begins, or may begin [m]; none where the tip (4, 4) is not on its line."""
+        along = float((self.grasp.T_world_tip[:3, 3] - T_world_tip[:3, 3]) @ self.grasp.approach)
+        on_line = self.grasp.T_world_tip.copy()
+        on_line[:3, 3] -= along * self.grasp.approach
+        wanted, least = self.grasp.approach_m
+        if not (np.abs(on_line - T_world_tip).max() < OFF_LINE and -OFF_LINE < along < wanted + OFF_LINE):
+            return []
+        return sorted({max(0.0, wanted - along), max(0.0, least - along)}, reverse=True)
 
     def seen_in(self, scene: Scene) -> Scene:
         """A scene with what is held in the hand, where it is in there."""
@@ -97,10 +111,9 @@ class Recovery:
             PlanningFailed: the line is out of reach or blocked; nothing was moved.
             ExecutionFailed: the joint state is not to be trusted, or the controller failed.
         """
-        start = self._measured.configuration()
-        back = self._back(planner, tried, start, tried.seen_in(scene))
+        start, grasp = self._measured.configuration(), tried.grasp
+        back = self._back(planner, tried, start, grasp.approach_m[0], tried.seen_in(scene))
         self._controllers.execute(back, may_stop_short=False, cancelled=cancelled)
-        grasp = tried.grasp
         return f"moved back by {grasp.approach_m[0]:.2f} m. {self._measured.whereabouts(grasp.T_world_tip)}"
 
     def home(
@@ -108,8 +121,8 @@ class Recovery:
     ) -> str:
         """Move the arm to its home posture, at first out of what it touches; where things are then, as text.
 
-        The hand goes as it is, with what it holds. Only where its fingers stand around the object that it went for and no
-        other way leads out, they open first, as they closed.
+        The hand goes as it is, with what it holds. Where it stopped between pre-grasp and grasp, it goes back the way it came,
+        and fingers that stand around the object open first, as they closed.
 
         Args:
             planner: plans the motions.
@@ -123,59 +136,78 @@ class Recovery:
         """
         start = self._measured.configuration()
         scene = tried.seen_in(scene) if tried else scene
-        steps = self._way_out(planner, tried, start, scene)
-        after = self._with(start, *(step.trajectory for step in steps))
-        steps.append(Step(HOME, planner.plan_to_joints(after, self._home, scene), after, empty=False))
-        for step in steps:
+        for step in self._way_home(planner, tried, start, scene):
             self._measured.check_start(step)
             self._controllers.execute(step.trajectory, step.may_stop_short, cancelled)
         return f"at home. {self._measured.whereabouts()}"
 
-    def _way_out(
+    def _way_home(
         self, planner: CheckedPlanner, tried: Tried | None, start: Array, scene: Scene
     ) -> list[Step]:
-        """What leads to where nothing is touched.
+        """The motions that lead home, by the first way out from which there is a way on.
 
         Raises:
-            PlanningFailed: nothing does.
+            PlanningFailed: there is none; the reason is that of the last way out.
         """
-        first = [] if tried is None else [-tried.grasp.approach]
-        try:
-            out = way_out(self._robot, planner, self._motion, start, scene, first)
-            return [] if out is None else [Step(BACK, out, start, empty=False)]
-        except PlanningFailed:
-            if tried is None or scene.attached or tried.target not in scene:
-                raise
-            if steps := self._the_way_it_came(planner, tried, start, scene):
-                return steps
-            raise
+        failure: PlanningFailed | None = None
+        for way in self._ways_out(tried, start, scene):
+            try:
+                steps = way(planner, start, scene)
+                after = self._with(start, *(step.trajectory for step in steps))
+                home = planner.plan_to_joints(after, self._home, scene)
+                return [*steps, Step(HOME, home, after, empty=False)]
+            except PlanningFailed as error:
+                if error.problem is Problem.CANCELLED:
+                    raise
+                failure = error
+        raise failure or PlanningFailed(Problem.NO_PATH, "no way out is known")
+
+    def _ways_out(self, tried: Tried | None, start: Array, scene: Scene) -> Iterator[WayOut]:
+        """What may lead to where nothing is touched, the likeliest first."""
+        if tried and scene.attached is None and tried.target in scene:
+            for length in tried.lengths_back(self._robot.chain.tip_pose(start[self._robot.arm.indices])):
+                yield partial(self._the_way_it_came, tried, length)
+
+        def out(planner: CheckedPlanner, start: Array, scene: Scene) -> list[Step]:
+            first = [] if tried is None else [-tried.grasp.approach]
+            found = way_out(self._robot, planner, self._motion, start, scene, first)
+            return [] if found is None else [Step(BACK, found, start, empty=False)]
+
+        yield out
 
     def _the_way_it_came(
-        self, planner: CheckedPlanner, tried: Tried, start: Array, scene: Scene
+        self, tried: Tried, length_m: float, planner: CheckedPlanner, start: Array, scene: Scene
     ) -> list[Step]:
-        """Opening the hand as it closed, then back against the approach; none where that does not lead out."""
-        hand = self._robot.hand
-        posture = tried.grasp.ordered(hand.names).pre_grasp
-        opening = self._hand_move(start[hand.indices], posture)
-        opened = self._with(start, opening)
-        try:
-            back = self._back(planner, tried, opened, scene)
-        except PlanningFailed as failure:
-            if failure.problem is Problem.CANCELLED:
-                raise
-            return []
-        if planner.touched(self._with(opened, back), scene):
-            return []
-        return [
-            Step(BACK, opening, start, empty=False, may_stop_short=True),
-            Step(BACK, back, opened, empty=False),
-        ]
+        """Opening the hand as it closed, then back against the approach.
 
-    def _back(self, planner: CheckedPlanner, tried: Tried, start: Array, scene: Scene) -> Trajectory:
-        """Straight back against the approach, all the way; the hand may touch its object."""
+        Raises:
+            PlanningFailed: that does not lead out.
+        """
+        hand, steps = self._robot.hand, []
+        posture = tried.grasp.ordered(hand.names).pre_grasp
+        if np.abs(start[hand.indices] - posture).max() > OPENED_RAD:
+            steps.append(
+                Step(
+                    BACK,
+                    self._hand_move(start[hand.indices], posture),
+                    start,
+                    empty=False,
+                    may_stop_short=True,
+                )
+            )
+        opened = self._with(start, *(step.trajectory for step in steps))
+        if length_m > 0:
+            back = self._back(planner, tried, opened, length_m, scene)
+            steps.append(Step(BACK, back, opened, empty=False))
+        return steps
+
+    def _back(
+        self, planner: CheckedPlanner, tried: Tried, start: Array, length_m: float, scene: Scene
+    ) -> Trajectory:
+        """Straight back against the approach; the hand may touch its object."""
         if tried.target in scene:
             scene = scene.allow(self._robot.hand_links, tried.target)
-        way = -tried.grasp.approach_m[0] * tried.grasp.approach
+        way = -length_m * tried.grasp.approach
         path = line(self._robot, self._motion, start, way)
         goal = self._robot.chain.tip_pose(start[self._robot.arm.indices])[:3, 3] + way
         if not len(path) or np.linalg.norm(self._robot.chain.tip_pose(path[-1])[:3, 3] - goal) > ON_LINE_M:

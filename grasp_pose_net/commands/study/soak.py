@@ -2,11 +2,11 @@
 
     grasp-pose-net study soak --pickups 300 --out docs/results/soak_report.json
 
-Starts the five nodes once. Each pick-up is an episode of the demo, without pictures: another object or place, a capture, a plan,
+Starts five nodes once. Each pick-up is an episode of the demo, without pictures: another object or place, a capture, a plan,
 the pick-up, and a shake; by the track of the object in the simulation it is judged whether it was lifted and held. After each,
 the resident memory of every node is read, and the report is written whole: it may be stopped at any time. The exit status is 1
-where a pick-up that said SUCCESS had lifted nothing, or where a node has grown by more than a tenth since the first pick-ups, in
-which it loads what is loaded once.
+where a pick-up that said SUCCESS had lifted nothing, or where a node has grown by more than a tenth since the first pick-ups,
+in which it loads what is loaded once.
 """
 
 from __future__ import annotations
