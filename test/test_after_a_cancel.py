@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,14 @@ from moveit_msgs.action import Pickup
 from moveit_msgs.msg import MoveItErrorCodes
 from moveit_msgs.srv import GraspPlanning
 from std_srvs.srv import Trigger
+from test_security import allowed
 
 from grasp_pose_net.bringup import Runner
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.nodes.support.controller_client import ControllerClient, ControllerParameters
 from grasp_pose_net.nodes.support.demo_client import DemoClient, connected
 from grasp_pose_net.robot import RobotModel
-from grasp_pose_net.system import NODES, Start
+from grasp_pose_net.system import ENCLAVES, NODES, Start
 
 pytestmark = [pytest.mark.ros, pytest.mark.sim, pytest.mark.slow]
 CAN = Path(__file__).parents[1] / "models" / "objects" / "can.ply"
@@ -54,6 +57,28 @@ class Client(DemoClient):
         return self.result(ended, ANSWER_S, "the end of /pickup").result.error_code
 
 
+def beyond_the_policy(client):
+    """What the nodes offer and use, by kind, node and name, and the policy for enclaves does not allow."""
+    kinds = {
+        "publish": client.get_publisher_names_and_types_by_node,
+        "subscribe": client.get_subscriber_names_and_types_by_node,
+        "reply": client.get_service_names_and_types_by_node,
+        "request": client.get_client_names_and_types_by_node,
+    }
+    of_action = {"publish": "execute", "reply": "execute", "subscribe": "call", "request": "call"}
+    found, beyond = 0, []
+    for node in NODES:
+        for kind, ask in kinds.items():
+            for name, _ in ask(node.name, "/"):
+                action = re.fullmatch("(.*)/_action/.*", name)
+                what, name = (of_action[kind], action[1]) if action else (kind, name)
+                found += 1
+                if not any(fnmatch(name, one) for one in allowed(f"{ENCLAVES}/{node.name}", what)):
+                    beyond.append((node.name, what, name))
+    assert found > 90
+    return beyond
+
+
 @pytest.mark.timeout(900)
 def test_capture_plan_home_and_pick_up_after_a_cancel_over_the_table(tmp_path):
     parameters = {node.name: node.overrides(Start(objects=str(CAN))) for node in NODES}
@@ -62,6 +87,7 @@ def test_capture_plan_home_and_pick_up_after_a_cancel_over_the_table(tmp_path):
     with Runner(tmp_path / "logs", parameters) as runner, connected(lambda: Client(runner.check)) as client:
         joints = ControllerClient(client, robot, ControllerParameters())
         client.wait_until_ready()
+        assert beyond_the_policy(client) == []
         before = client.capture()
         assert "the robot" not in before
         code = client.pick(client.plan(), cancel_in="approach")

@@ -112,6 +112,12 @@ def test_home_from_wherever_a_pickup_stopped(robot, home, scene, grasp, stopped)
     )  # the squeeze ended as planned: the lift carries the can
     text = go_home(robot, controllers, tried, scene)
     assert text.startswith("at home. Arm: ") and at_home(robot, controllers, home)
+    moved = [motion.joint_names == robot.hand.names for motion, _ in controllers.asked]
+    if stopped in (4, 5):  # the fingers were closing around the can, and open as they closed
+        assert moved == [True, False, False]
+        np.testing.assert_allclose(controllers.asked[0][0].positions[-1], grasp.pre_grasp, atol=1e-6)
+    else:
+        assert not any(moved)
 
 
 def test_home_touches_less_and_less_of_what_the_arm_has_come_into(robot, home, scene):
