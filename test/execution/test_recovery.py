@@ -15,6 +15,7 @@ from grasp_pose_net.execution import (
     check_limits,
     without_clearance,
 )
+from grasp_pose_net.execution.way_out import line
 from grasp_pose_net.robot import ExecutionFailed, PlanningFailed, Problem, scene_checker
 from grasp_pose_net.world import Scene
 
@@ -95,6 +96,12 @@ def at_home(robot, controllers, home):
     return np.abs(measured - home)[robot.arm.indices].max() < 1e-3
 
 
+def planner_end(robot, start, trajectory):
+    return robot.configuration(
+        dict(zip(trajectory.joint_names, trajectory.positions[-1], strict=True)), start
+    )
+
+
 def configurations(robot, start, motions):
     """Every configuration that motions pass from a start."""
     for motion in motions:
@@ -120,7 +127,9 @@ def test_home_from_wherever_a_pickup_stopped(robot, home, scene, grasp, stopped)
         assert not any(moved)
 
 
-def test_home_touches_less_and_less_of_what_the_arm_has_come_into(robot, home, scene):
+@pytest.fixture
+def under_a_shelf(robot, home, scene):
+    """A configuration of the robot whose forearm has come into a shelf from below, a scene with it, and how deep."""
     start = home.copy()
     start[robot.arm.indices[0]] += 0.9
     middle = (robot.link_pose(start, "forearm_link") + robot.link_pose(start, "wrist_1_link"))[:3, 3] / 2
@@ -131,6 +140,24 @@ def test_home_touches_less_and_less_of_what_the_arm_has_come_into(robot, home, s
         if depth > 0.02:
             break
     assert 0.02 < depth < 0.05 and checker.free(home)
+    return start, world, depth
+
+
+def test_on_the_way_out_nothing_is_pressed_and_nothing_new_is_touched(robot, under_a_shelf):
+    start, world, _ = under_a_shelf
+    planner = OmplPlanner(robot, MOTION)
+    with pytest.raises(PlanningFailed, match=r"no path: on the way out .* would press into shelf"):
+        planner.plan_leaving(start, line(robot, MOTION, start, np.array([0.0, 0.0, 0.05])), world)
+    down = line(robot, MOTION, start, np.array([0.0, 0.0, -0.05]))
+    end = robot.link_pose(planner_end(robot, start, planner.plan_leaving(start, down, world)), robot.tip)
+    below = box("below", (0.4, 0.4, 0.02), end[:3, 3] - np.array([0.0, 0.0, 0.06]))
+    with pytest.raises(PlanningFailed, match="would press into below"):
+        planner.plan_leaving(start, down, Scene((*world.objects, below)))
+
+
+def test_home_touches_less_and_less_of_what_the_arm_has_come_into(robot, home, under_a_shelf):
+    start, world, depth = under_a_shelf
+    checker = scene_checker(robot, world, MOTION.clearance_m)
     controllers = Recorder(robot, start)
     go_home(robot, controllers, None, world)
     assert at_home(robot, controllers, home)
