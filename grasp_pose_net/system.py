@@ -129,7 +129,7 @@ class NodeSpec:
             "robot_description_semantic": start.robot_description_semantic,
         }
         own: dict[str, dict[str, Any]] = {
-            "perception": dict(robot),
+            "perception": _viewed(robot),
             "refinement": {"hand": start.hand},
             "inference": {"hand": start.hand, **robot},
             "executor": {"planner": start.planner, "dry_run": start.dry_run, **robot},
@@ -147,6 +147,12 @@ NODES = (
     NodeSpec("inference"),
     NodeSpec("executor", moves=True, own_file_in_simulation=True),
 )
+
+
+def _viewed(robot: dict[str, Any]) -> dict[str, Any]:
+    """What differs from the robot of ``config/perception.yaml``: a cell's own file may say that none is in view."""
+    usual = Start().robot
+    return {name: value for name, value in robot.items() if value != (usual if name == "robot" else "")}
 
 
 def limit_discovery(asked: str = "") -> None:
