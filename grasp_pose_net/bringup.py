@@ -19,7 +19,7 @@ from typing import Any
 from grasp_pose_net.exceptions import ExecutionError
 from grasp_pose_net.process import settle
 from grasp_pose_net.storage import prepare_folder
-from grasp_pose_net.system import NODES, NodeSpec, Start
+from grasp_pose_net.system import NODES, NodeSpec, Start, limit_discovery
 
 LOG_LINES = 15
 # Patience with each signal in turn; together below the 5 s in which everything has to be gone.
@@ -35,12 +35,13 @@ if os.getppid() == int(sys.argv[1]):
 """
 
 
-def prepare_environment() -> None:
+def prepare_environment(discovery: str = "") -> None:
     """Set what nodes without a ROS installation need, unless the user has; child processes inherit it.
 
-    Discovery stays on this machine, in a domain of its own; rendering needs no display; one thread a library.
+    Discovery stays on this machine unless ``discovery`` says otherwise, in a domain of its own; rendering needs no display;
+    one thread a library.
     """
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    limit_discovery(discovery)
     os.environ.setdefault("MUJOCO_GL", "egl")
     # five processes share the cores: threads that spin while they wait steal from each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -95,7 +96,7 @@ class Runner:
 
     def __enter__(self) -> Runner:
         """Start every node."""
-        prepare_environment()
+        prepare_environment(self._start_as.discovery)
         prepare_folder(self.folder)
         try:
             for node in self._nodes:
@@ -154,7 +155,7 @@ class Runner:
             signal.signal(signal.SIGINT, previous)
 
     def _start(self, node: NodeSpec) -> subprocess.Popen[bytes]:
-        command = ["-m", node.module, "--ros-args"]
+        command = ["-m", node.module, "--ros-args", *node.ros_arguments(self._start_as)]
         for file in node.parameter_files(self._start_as):
             command += ["--params-file", str(file)]
         for key, value in self._parameters.get(node.name, {}).items():

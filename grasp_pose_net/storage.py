@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from grasp_pose_net.exceptions import StorageError
+from grasp_pose_net.exceptions import ConfigError, StorageError
 
 
 def cache_dir() -> Path:
@@ -67,6 +67,27 @@ def prepare_folder(folder: Path) -> None:
     with _refused(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
+
+
+def inside(folder: str, name: str) -> Path:
+    """Path of a file in a folder, wherever links lead.
+
+    Args:
+        folder: what may be written to; empty: nothing.
+        name: of the file, from the folder on, or a whole path.
+
+    Raises:
+        ConfigError: there is no such folder, or the file would not be in it.
+    """
+    if not folder:
+        raise ConfigError(f"{name!r} is not written: no folder was given for files; start the node with one")
+    root = Path(folder).expanduser().resolve()
+    if not root.is_dir():
+        raise ConfigError(f"{name!r} is not written: there is no folder {root}")
+    file = (root / name).resolve()
+    if not file.is_relative_to(root) or file == root:
+        raise ConfigError(f"{name!r} is not written: it is not in {root}")
+    return file
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from grasp_pose_net.world import WORLD
 
 # The robot of models/robots/ that carries a hand; a hand without one can be planned for, not moved.
 ROBOT_OF_HAND = {"shadow": "ur10_shadow"}
+DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
+DISCOVERY_RANGES = ("localhost", "subnet", "off", "system_default")
+ENCLAVES = "/grasp_pose_net"  # of config/security_policy.xml; each node has the one of its name below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,9 @@ class Start:
         dry_run: plan and show motions, and move nothing.
         world_frame: frame that all nodes give scenes in; empty: as their parameters say. The simulation has only ``world``.
         objects: folder of meshes for the simulation; empty for the package's own.
+        recordings: folder that the simulation may write videos to; empty: it writes none.
+        discovery: who finds the nodes, one of ``DISCOVERY_RANGES``; empty: as the environment says, else this machine alone.
+        enclaves: each node runs in its SROS 2 enclave.
         cameras: parameter file of the perception node with a cell's cameras; empty for none.
         parameters: parameter file for all nodes, which outdoes the package's own; empty for none.
         robot_description: URDF or xacro file in place of the robot's own; empty for none.
@@ -39,6 +46,9 @@ class Start:
     dry_run: bool = False
     world_frame: str = ""
     objects: str = ""
+    recordings: str = ""
+    discovery: str = ""
+    enclaves: bool = False
     cameras: str = ""
     parameters: str = ""
     robot_description: str = ""
@@ -48,8 +58,10 @@ class Start:
         """Check what belongs together.
 
         Raises:
-            ConfigError: the simulation is asked for another frame than its own.
+            ConfigError: the simulation is asked for another frame than its own, or discovery for an unknown range.
         """
+        if self.discovery not in ("", *DISCOVERY_RANGES):
+            raise ConfigError(f"discovery is {self.discovery!r}; valid: {', '.join(DISCOVERY_RANGES)}")
         if self.sim and self.world_frame not in ("", WORLD):
             raise ConfigError(
                 f"world_frame: {self.world_frame!r} was asked for, and the simulation's cameras and robot stand in "
@@ -103,16 +115,21 @@ class NodeSpec:
             files.append(_given_file("parameters", start.parameters))
         return files
 
+    def ros_arguments(self, start: Start) -> list[str]:
+        """What the node is told besides its parameters."""
+        return ["--enclave", f"{ENCLAVES}/{self.name}"] if start.enclaves else []
+
     def overrides(self, start: Start) -> dict[str, Any]:
         """Parameters of this node that depend on how the system is started; its files have the rest."""
         if self.simulated:
-            return {"objects": start.objects}
+            return {"objects": start.objects, "recordings": start.recordings}
         robot = {
             "robot": start.robot,
             "robot_description": start.robot_description,
             "robot_description_semantic": start.robot_description_semantic,
         }
         own: dict[str, dict[str, Any]] = {
+            "perception": _viewed(robot),
             "refinement": {"hand": start.hand},
             "inference": {"hand": start.hand, **robot},
             "executor": {"planner": start.planner, "dry_run": start.dry_run, **robot},
@@ -130,6 +147,22 @@ NODES = (
     NodeSpec("inference"),
     NodeSpec("executor", moves=True, own_file_in_simulation=True),
 )
+
+
+def _viewed(robot: dict[str, Any]) -> dict[str, Any]:
+    """What differs from the robot of ``config/perception.yaml``: a cell's own file may say that none is in view."""
+    usual = Start().robot
+    return {name: value for name, value in robot.items() if value != (usual if name == "robot" else "")}
+
+
+def limit_discovery(asked: str = "") -> None:
+    """Keep the nodes, which inherit this process's environment, to this machine, unless told otherwise.
+
+    Args:
+        asked: one of ``DISCOVERY_RANGES``; empty: as the environment says, where it does.
+    """
+    if asked or DISCOVERY not in os.environ:
+        os.environ[DISCOVERY] = (asked or DISCOVERY_RANGES[0]).upper()
 
 
 def _given_file(argument: str, name: str) -> Path:

@@ -10,7 +10,7 @@ from launch_ros.actions import Node
 
 from grasp_pose_net.models import config_file, hand_names, robot_urdf
 from grasp_pose_net.process import settle
-from grasp_pose_net.system import NODES, NodeSpec, Start
+from grasp_pose_net.system import DISCOVERY_RANGES, NODES, NodeSpec, Start, limit_discovery
 
 PACKAGE = "grasp_pose_net"
 YES_NO = ["true", "false"]
@@ -79,6 +79,24 @@ ARGUMENTS = (
         description="Folder of meshes to put on the simulated table; the package's own when empty.",
     ),
     DeclareLaunchArgument(
+        "recordings",
+        default_value="",
+        description="Folder that the simulation may write videos to, asked by its parameter video; none when empty.",
+    ),
+    DeclareLaunchArgument(
+        "discovery",
+        default_value="",
+        choices=["", *DISCOVERY_RANGES],
+        description="Who finds the nodes. When empty: as ROS_AUTOMATIC_DISCOVERY_RANGE says, and without it this "
+        "machine alone. Give subnet for cameras and drivers on other machines, and read docs/security.md.",
+    ),
+    DeclareLaunchArgument(
+        "enclaves",
+        default_value="false",
+        choices=YES_NO,
+        description="Each node runs in its SROS 2 enclave /grasp_pose_net/<node>, see docs/security.md.",
+    ),
+    DeclareLaunchArgument(
         "log_level",
         default_value="info",
         choices=["debug", "info", "warn", "error", "fatal"],
@@ -103,8 +121,9 @@ def start_nodes(context: LaunchContext) -> list[Node | LogInfo]:
     settle()  # the nodes are children of this process, and have its environment
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
     rviz, log_level = given.pop("rviz") == "true", given.pop("log_level")
-    flags = {name: given.pop(name) == "true" for name in ("sim", "use_sim_time", "dry_run")}
+    flags = {name: given.pop(name) == "true" for name in ("sim", "use_sim_time", "dry_run", "enclaves")}
     start = Start(**flags, **given)
+    limit_discovery(start.discovery)
     publisher = start.sim and is_installed("robot_state_publisher")
     nodes = [node_action(node, start, log_level, publisher) for node in NODES if node.starts(start)]
     if publisher:
@@ -125,7 +144,7 @@ def node_action(node: NodeSpec, start: Start, log_level: str, publisher: bool) -
         name=node.name,
         output="screen",
         parameters=[*map(str, node.parameter_files(start)), overrides],
-        ros_arguments=["--log-level", f"{node.name}:={log_level}"],
+        ros_arguments=["--log-level", f"{node.name}:={log_level}", *node.ros_arguments(start)],
         on_exit=Shutdown(reason=f"node {node.name} ended"),
     )
 

@@ -297,15 +297,29 @@ def test_launch_file_starts_the_list(launch_file: dict[str, Any], tmp_path: Path
     files, overrides = nodes["executor"]["parameters"]
     assert files == str(tmp_path / "executor_simulation.yaml")
     assert (overrides["use_sim_time"], overrides["planner"], overrides["dry_run"]) == (True, "moveit", False)
-    assert nodes["simulation"]["parameters"][1] == {"objects": ""}
+    assert nodes["simulation"]["parameters"][1] == {"objects": "", "recordings": ""}
 
 
 def test_launch_file_without_simulation(launch_file: dict[str, Any], tmp_path: Path) -> None:
     nodes = started(launch_file, sim="false", rviz="false", dry_run="true")
     assert list(nodes) == ["perception", "refinement", "inference", "executor"]
+    # a cell's own file may say that no robot is in view
     assert nodes["perception"]["parameters"] == [str(tmp_path / "perception.yaml"), {"use_sim_time": False}]
     assert nodes["executor"]["parameters"][0] == str(tmp_path / "executor.yaml")
     assert nodes["executor"]["parameters"][1]["dry_run"] is True
+
+
+def test_launch_file_keeps_discovery_on_the_machine_unless_told_otherwise(
+    launch_file: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ROS_AUTOMATIC_DISCOVERY_RANGE", raising=False)
+    nodes = started(launch_file, rviz="false")
+    assert os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+    assert "--enclave" not in nodes["executor"]["ros_arguments"]
+    nodes = started(launch_file, rviz="false", discovery="subnet", enclaves="true")
+    assert os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"
+    assert nodes["executor"]["ros_arguments"][-2:] == ["--enclave", "/grasp_pose_net/executor"]
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")  # so that it is put back
 
 
 def test_a_cells_own_files_come_after_the_packages(launch_file: dict[str, Any], tmp_path: Path) -> None:
@@ -322,7 +336,8 @@ def test_a_cells_own_files_come_after_the_packages(launch_file: dict[str, Any], 
         str(cell),
     ]
     assert nodes["executor"]["parameters"][1] == str(cell)
-    assert nodes["executor"]["parameters"][2]["robot_description"] == "/c.urdf"
+    for node in ("executor", "perception"):
+        assert nodes[node]["parameters"][-1]["robot_description"] == "/c.urdf"
 
 
 def test_what_ros_has_is_started_too(launch_file: dict[str, Any], installed: set[str]) -> None:
@@ -341,6 +356,7 @@ def test_a_hand_that_no_robot_carries_is_planned_for_only(launch_file: dict[str,
     assert list(nodes) == ["simulation", "perception", "refinement", "inference"]
     assert nodes["refinement"]["parameters"][1]["hand"] == "barrett"
     assert nodes["inference"]["parameters"][1]["robot"] == ""
+    assert nodes["perception"]["parameters"][1]["robot"] == ""
 
 
 def test_every_launch_argument_is_described(launch_file: dict[str, Any]) -> None:

@@ -30,6 +30,7 @@ STUDIES = {
     "perception": "Perceive random tables, and compare with what stands there.",
     "pictures": "A page of pictures of a dataset.",
     "remote-training": "Train on a machine that has neither the meshes nor the network.",
+    "soak": "Pick-ups one after the other in one bring-up: are they good, and does memory grow?",
     "synthesis": "Compare the two ways to make ground-truth grasps.",
     "tables": "Train every network of the paper's tables.",
 }

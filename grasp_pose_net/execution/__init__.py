@@ -9,7 +9,7 @@ from grasp_pose_net.execution.moveit_planner import MoveItPlanner
 from grasp_pose_net.execution.moveit_session import MoveItSession
 from grasp_pose_net.execution.ompl_planner import OmplPlanner
 from grasp_pose_net.execution.pickup import Pickup
-from grasp_pose_net.execution.recovery import Recovery, without_clearance
+from grasp_pose_net.execution.recovery import Recovery, Tried, without_clearance
 from grasp_pose_net.execution.shaking import shake
 from grasp_pose_net.execution.stages import STAGES, Controllers, PickupConfig, PickupPlan, PickupResult, Step
 from grasp_pose_net.execution.timing import along_path, check_limits, smooth_move
@@ -30,6 +30,7 @@ __all__ = [
     "PickupResult",
     "Recovery",
     "Step",
+    "Tried",
     "along_path",
     "check_limits",
     "moveit_parameters",

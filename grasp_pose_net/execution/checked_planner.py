@@ -23,6 +23,7 @@ from grasp_pose_net.world import Array, Scene, Trajectory
 
 IK_STARTS = 32
 STEP_RAD = 0.0025  # most that a joint moves between two checked configurations: 3 mm of an arm of 1.3 m
+DEEPER_M = 1e-4  # what rounding makes of a contact that stays as it is
 POSE_ATTEMPTS = 2  # arm configurations of a pose that a path is searched to, once their goals are free
 
 
@@ -98,6 +99,37 @@ class CheckedPlanner(MotionPlanner):
         if blocked := self._blocked(start, trajectory.positions, checker):
             raise PlanningFailed(Problem.NO_PATH, f"on the straight line {blocked[0]} hits {blocked[1]}")
         return trajectory
+
+    def plan_leaving(self, start: Array, path: Array, scene: Scene) -> Trajectory:
+        """Motion through arm joints (K, A) that only leaves what the robot touches: no contact deepens, and none begins.
+
+        Args:
+            start: (J,) configuration of the whole robot, which may touch something [rad].
+            path: (K, A) joints of the arm [rad], close to each other.
+            scene: what is around.
+
+        Raises:
+            PlanningFailed: naming what would be touched more.
+        """
+        self._cancel.check()
+        checker = self._checker(scene)
+        begin = start[self._robot.arm.indices]
+        trajectory = along_path(self._robot.arm.names, np.vstack([begin, path]), self._limits)
+        touched = checker.contacts(start)
+        for arm in _filled(trajectory.positions):
+            now = checker.contacts(self._with_arm(start, arm))
+            for pair, depth in now.items():
+                # not a number, where depth is not defined, is no less either
+                if not depth <= touched.get(pair, -np.inf) + DEEPER_M:
+                    raise PlanningFailed(
+                        Problem.NO_PATH, f"on the way out {pair[0]} would press into {pair[1]}"
+                    )
+            touched = now
+        return trajectory
+
+    def touched(self, configuration: Array, scene: Scene) -> dict[tuple[str, str], float]:
+        """What collides at a configuration (J,) [rad], and how deep [m], see :meth:`CollisionChecker.contacts`."""
+        return self._checker(scene).contacts(configuration)
 
     def _clear(self, start: Array, trajectory: Trajectory, scene: Scene) -> bool:
         """Whether nothing collides on a motion from a configuration (J,), at its samples and between them."""

@@ -83,6 +83,7 @@ class PickupConfig(Settings):
             "posture and effort are reduced alike"
         ),
     )
+    home: str = setting("home", doc="group_state of the SRDF that ~/home takes the arm to")
     posture_s: float = setting(0.6, 0.1, 10.0, "shortest time for a change of the hand's posture [s]")
 
 

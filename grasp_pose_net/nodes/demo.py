@@ -60,16 +60,16 @@ class Episode:
 class Demo:
     """Runs episodes and tells the user what happens."""
 
-    def __init__(self, client: DemoClient, folder: Path, console: Console) -> None:
+    def __init__(self, client: DemoClient, folder: Path | None, console: Console) -> None:
         """Load what judges the grasps.
 
         Args:
             client: asks the nodes.
-            folder: place for pictures and videos.
+            folder: place for pictures and videos; None: there are none.
             console: takes what happens, line by line.
         """
         self._client, self._root, self._console = client, folder, console
-        self._folder = folder
+        self._folder: Path | None = None
         self._track = Track(client)
         self.hand = Hand.load("shadow")
         self._robot = RobotModel(robot_urdf(), robot_srdf())
@@ -81,21 +81,22 @@ class Demo:
         item = json.loads(self._client.trigger(self._client.reset_client))
         episode.name = item["object"]
         self._say(f"\n[bold]Episode {number + 1} of {count}: {episode.name}[/], {item['mass_kg']:.2f} kg")
-        self._folder = self._root / f"{number + 1:02d}_{episode.name}"
-        self._folder.mkdir()
+        if self._root:
+            self._folder = self._root / f"{number + 1:02d}_{episode.name}"
+            self._folder.mkdir()
         self._track.restart()
         try:
             self._perceive(episode)
             target, grasps = self._plan(episode)
             # filming costs a core without a GPU, and nothing has moved until now
-            self._client.set_simulation(video=str(self._folder / "episode.mp4"))
+            self._film("episode.mp4")
             used = self._pick_up(episode, target, grasps)
             self._measure(episode, target, used)
             self._trial()
         except StageFailure as failure:
             episode.failure, episode.reason = failure.stage, str(failure)
         finally:
-            self._client.set_simulation(video="")
+            self._film("")
         verdict = (
             "[green]lifted, held and shaken[/]"
             if episode.failure is None
@@ -103,6 +104,11 @@ class Demo:
         )
         self._say(f"  verdict  {verdict}{'. ' + episode.reason if episode.reason else ''}")
         return episode.entry()
+
+    def _film(self, name: str) -> None:
+        """Begin a video in the episode's folder, or end it where the name is empty."""
+        if self._folder:
+            self._client.set_simulation(video=str(self._folder / name) if name else "")
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False)
@@ -127,8 +133,9 @@ class Demo:
             raise StageFailure("plan", text)
         name = answer.grasps[0].id.rpartition("/")[0]
         target = scene_from_message(self._client.scene or PlanningSceneWorld(), WORLD)[name]
-        # a picture of the proposed grasp on the perceived object
-        draw_grasp(self.hand, self._x(answer.grasps[0], target), target.mesh, self._folder / "grasp.png")
+        if self._folder:
+            # a picture of the proposed grasp on the perceived object
+            draw_grasp(self.hand, self._x(answer.grasps[0], target), target.mesh, self._folder / "grasp.png")
         return target, answer.grasps
 
     def _x(self, grasp: Grasp, target: SceneObject) -> Array:
@@ -200,9 +207,10 @@ def run_demo(*, objects: Path | None, episodes: int, seed: int) -> tuple[dict[st
     place = "" if objects is None else str(objects.resolve())
     prepare_folder(folder)
     _check_objects(place, episodes, seed, console)
-    parameters = {node.name: node.overrides(Start(objects=place)) for node in NODES}
+    start = Start(objects=place, recordings=str(folder.resolve()))
+    parameters = {node.name: node.overrides(start) for node in NODES}
     parameters["simulation"]["seed"] = seed
-    with Runner(folder.resolve() / "logs", parameters) as runner:
+    with Runner(folder.resolve() / "logs", parameters, start=start) as runner:
         domain = " ".join(
             f"{name}={os.environ[name]}" for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE")
         )

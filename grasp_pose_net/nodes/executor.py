@@ -1,4 +1,4 @@
-"""``/pickup``: brings the hand to a grasp, closes it and lifts the object; ``~/open_hand`` and ``~/retreat``."""
+"""``/pickup``: brings the hand to a grasp, closes it and lifts the object; ``~/open_hand``, ``~/retreat``, ``~/home``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from moveit_msgs.action import Pickup as PickupAction
@@ -29,6 +30,7 @@ from grasp_pose_net.execution import (
     PickupPlan,
     PickupResult,
     Recovery,
+    Tried,
     without_clearance,
 )
 from grasp_pose_net.nodes.messages.display import grasp_state, planned_motion
@@ -86,7 +88,7 @@ class ExecutorNode(GuardedNode):
         self._recovery = Recovery(self._robot, self._controllers, config.motion, config.pickup)
         self._health = ExecutorHealth(self, self._client, self._rivals, self._figures)
         self._rivals.refuse_second()
-        self._last_grasp: Grasp | None = None
+        self._tried: Tried | None = None
         self._motion_publisher = self.create_publisher(DisplayTrajectory, "~/planned_motion", LATCHED)
         self._state_publisher = self.create_publisher(DisplayRobotState, "~/grasp_states", LATCHED)
         group = ReentrantCallbackGroup()
@@ -98,8 +100,8 @@ class ExecutorNode(GuardedNode):
             cancel_callback=lambda _: CancelResponse.ACCEPT,
             callback_group=group,
         )
-        self.create_service(Trigger, "~/open_hand", self._open_hand, callback_group=group)
-        self.create_service(Trigger, "~/retreat", self._retreat, callback_group=group)
+        for name, do in (("open_hand", self._open_hand), ("retreat", self._retreat), ("home", self._home)):
+            self.create_service(Trigger, f"~/{name}", partial(self._answer, name, do), callback_group=group)
 
     def end(self) -> bool:
         """Stop what moves, since whoever watches it is about to go; whether nothing moves any more, and who asked knows it."""
@@ -178,7 +180,7 @@ class ExecutorNode(GuardedNode):
         def planned(plan: PickupPlan) -> None:
             self._show(plan)
             if not plan_only:
-                self._last_grasp = plan.grasp
+                self._tried = Tried(plan.grasp, goal.target_name)
 
         planner = self._planner(motion, cancelled)
         pickup = Pickup(self._robot, planner, self._controllers, motion, self._config.pickup)
@@ -186,6 +188,8 @@ class ExecutorNode(GuardedNode):
             grasps, scene, goal.target_name, supports, lambda stage: self._tell(handle, stage),
             cancelled, plan_only, planned, newest=lambda: self._scene.scene,
         )  # fmt: skip
+        if self._tried and not plan_only:
+            self._tried = self._tried.after(result.done)
         if result.problem is Problem.CANCELLED:
             return replace(result, text=f"{self._why_stopped(handle)}. {result.text}")
         return result
@@ -227,28 +231,28 @@ class ExecutorNode(GuardedNode):
             handle.abort()
         return answer
 
-    # ~/open_hand and ~/retreat
+    # ~/open_hand, ~/retreat and ~/home
 
-    def _open_hand(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        def do() -> str:
-            text = self._recovery.open_hand(self._halted)
-            # what the hand held, it holds no more
-            self._planner(self._config.motion, self._ending).show(self._scene.scene)
-            return text
+    def _open_hand(self) -> str:
+        text = self._recovery.open_hand(self._halted)
+        # what the hand held, it holds no more
+        self._tried = self._tried and replace(self._tried, held=None)
+        self._planner(self._config.motion, self._ending).show(self._scene.scene)
+        return text
 
-        return self._answer("open_hand", do, response)
+    def _retreat(self) -> str:
+        if self._tried is None:
+            raise PlanningError("no grasp has been tried since the executor started")
+        planner = self._planner(without_clearance(self._config.motion), self._halted)
+        return self._recovery.retreat(planner, self._tried, self._scene.scene, self._halted)
 
-    def _retreat(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        def do() -> str:
-            if self._last_grasp is None:
-                raise PlanningError("no grasp has been tried since the executor started")
-            planner = self._planner(without_clearance(self._config.motion), self._halted)
-            scene = self._scene.scene
-            return self._recovery.retreat(planner, self._last_grasp, scene, self._halted)
+    def _home(self) -> str:
+        planner = self._planner(self._config.motion, self._halted)
+        return self._recovery.home(planner, self._tried, self._scene.scene, self._halted)
 
-        return self._answer("retreat", do, response)
-
-    def _answer(self, what: str, do: Callable[[], str], response: Trigger.Response) -> Trigger.Response:
+    def _answer(
+        self, what: str, do: Callable[[], str], request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
         """Do a motion that a service asks for, unless another is under way."""
         if text := self._enter():
             response.message = text

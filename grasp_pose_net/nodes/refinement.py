@@ -21,6 +21,7 @@ from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
 from grasp_pose_net.nodes.support.guarded_node import GuardedNode
 from grasp_pose_net.nodes.support.object_scene import ObjectScene
 from grasp_pose_net.nodes.support.parameters import declare
+from grasp_pose_net.nodes.support.patience import Patience
 from grasp_pose_net.nodes.support.runtime import run
 from grasp_pose_net.nodes.support.shared import HandParameters, SceneParameters
 from grasp_pose_net.planning import (
@@ -134,9 +135,9 @@ class RefinementNode(GuardedNode):
         stamp = time_to_ns(asked.header.stamp)
         if asked.meshes or stamp <= 0:
             return
-        deadline = time.monotonic() + SCENE_WAIT_S
+        patience = Patience(self.get_clock(), SCENE_WAIT_S)
         while asked.id not in self._scene.scene or self._scene.scene[asked.id].stamp_ns != stamp:
-            if time.monotonic() > deadline:
+            if patience.over:
                 raise PlanningError(
                     f"object {asked.id!r} as of {1e-9 * stamp:.3f} s is not on "
                     f"{self._config.objects_topic}; ask for the newest, or send its mesh"

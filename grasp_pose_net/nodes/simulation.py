@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from grasp_pose_net.config import setting
-from grasp_pose_net.exceptions import ExecutionError, GraspPoseNetError
+from grasp_pose_net.exceptions import ConfigError, ExecutionError, GraspPoseNetError
 from grasp_pose_net.nodes.support.diagnostics import Diagnostics, Health
 from grasp_pose_net.nodes.support.drawing import CLOUDS, FINISH, Drawing, Job
 from grasp_pose_net.nodes.support.guarded_node import GuardedNode
@@ -29,6 +29,7 @@ from grasp_pose_net.simulation.controller import Outcome, ResultCode
 from grasp_pose_net.simulation.laboratory import Episode, World, WorldConfig, mesh_files, prepare_episode
 from grasp_pose_net.simulation.pacing import Every, Pace
 from grasp_pose_net.simulation.studio import VideoConfig
+from grasp_pose_net.storage import inside
 
 THREADS = 8  # a waiting goal keeps one
 VIDEO_TIMEOUT_S = 10.0
@@ -41,7 +42,10 @@ class SimulationNodeConfig(WorldConfig):
     objects: str = setting("", doc="mesh file or folder of meshes; empty: the demo objects", live=True)
     seed: int = setting(0, 0, 2**31 - 1, "decides each episode's object, place and camera errors", live=True)
     episode: int = setting(0, 0, 2**31 - 1, "number of the episode that the next reset starts", live=True)
-    video: str = setting("", doc="MP4 file to record to; set it empty to finish the file", live=True)
+    recordings: str = setting("", doc="folder that videos may be written to; empty: none is written")
+    video: str = setting(
+        "", doc="MP4 file in recordings to record to; set it empty to finish the file", live=True
+    )
     real_time_factor: float = setting(1.0, 0.0, 100.0, "simulated per real time; 0: as fast as possible")
     joint_state_rate_hz: float = setting(
         100.0, 1.0, 1000.0, "of /clock, /joint_states, object poses; sim time"
@@ -50,6 +54,26 @@ class SimulationNodeConfig(WorldConfig):
     publish_robot_tf: bool = setting(True, doc="no robot_state_publisher runs: publish the links")
     cloud_rate_hz: float = setting(1.0, 0.01, 30.0, "of every camera's points, in simulated time")
     recording: VideoConfig = field(default_factory=VideoConfig)
+
+    def __post_init__(self) -> None:
+        """Check where the video goes: whoever can set parameters must not write any file."""
+        super().__post_init__()
+        self.video_file()
+
+    def video_file(self) -> str:
+        """Path of the video; empty for none.
+
+        Raises:
+            ConfigError: it is no MP4 file, or not in ``recordings``.
+        """
+        if not self.video:
+            return ""
+        if not self.video.endswith(".mp4"):
+            raise ConfigError(f"video: {self.video!r} is no name of an MP4 file; end it with .mp4")
+        try:
+            return str(inside(self.recordings, self.video))
+        except ConfigError as error:
+            raise ConfigError(f"video: {error} (recordings is {self.recordings!r})") from error
 
 
 class SimulationNode(GuardedNode):
@@ -61,6 +85,7 @@ class SimulationNode(GuardedNode):
         self._drawing: Drawing | None = None
         super().__init__("simulation")
         self._config = config = declare(self, SimulationNodeConfig)
+        self._video = config.video_file()
         self._lock = threading.Lock()
         self._world = World(config, self._next_episode())
         self._broken = False
@@ -72,7 +97,7 @@ class SimulationNode(GuardedNode):
         self.create_service(Trigger, "~/reset", self._reset, callback_group=MutuallyExclusiveCallbackGroup())
         Diagnostics(self, {"physics": self._health})
         self._drawing = Drawing(self, config.cameras, config.recording, config.seed, self._stop)
-        self.add_post_set_parameters_callback(partial(self._await_video, self._drawing))
+        self.add_post_set_parameters_callback(partial(self._set_video, self._drawing))
         self._physics = threading.Thread(target=self._run_physics, args=[self._drawing], daemon=True)
         self._physics.start()
 
@@ -93,11 +118,13 @@ class SimulationNode(GuardedNode):
         self.set_parameters([Parameter("episode", value=number + 1)])
         return episode
 
-    def _await_video(self, drawing: Drawing, changed: list[Parameter]) -> None:
-        """Who clears parameter ``video`` gets the answer once the file is complete."""
+    def _set_video(self, drawing: Drawing, changed: list[Parameter]) -> None:
+        """Begin or end a video; who ends it gets the answer once the file is complete."""
         for parameter in changed:
-            cleared = parameter.name == "video" and not parameter.value
-            if cleared and not drawing.video_finished.wait(VIDEO_TIMEOUT_S):
+            if parameter.name != "video":
+                continue
+            self._video = replace(self._config, video=parameter.value).video_file()
+            if not self._video and not drawing.video_finished.wait(VIDEO_TIMEOUT_S):
                 self.get_logger().warning(f"the video is not finished after {VIDEO_TIMEOUT_S:g} s")
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -143,7 +170,7 @@ class SimulationNode(GuardedNode):
         pace = Pace(config.real_time_factor)
         filming = ""
         while not self._stop.is_set():
-            video = self.get_parameter("video").value
+            video = self._video
             if video and not filming:
                 drawing.video_finished.clear()
             if filming and not video:

@@ -18,6 +18,12 @@ class PerceptionConfig(Settings):
     workspace_max: tuple[float, float, float] = setting(
         (0.5, 0.5, 0.6), -10.0, 10.0, "highest corner of that box [m]"
     )
+    robot_margin_m: float = setting(
+        0.015,
+        0.0,
+        0.1,
+        "points this close to the robot's collision shapes are its own, where its description is known [m]",
+    )
     min_views: int = setting(1, 1, 64, "fewer usable views than this refuse the capture")
     voxel_m: float = setting(
         0.0025, 0.0005, 0.02, "points of one view are averaged in cells of this side [m]"

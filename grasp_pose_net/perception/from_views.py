@@ -27,6 +27,7 @@ from grasp_pose_net.perception.views import (
     oriented,
     side_by_side,
 )
+from grasp_pose_net.robot.body import Body
 from grasp_pose_net.world import (
     Array,
     Mesh,
@@ -64,6 +65,10 @@ def perceive(
     limits = [limited(view, config.max_view_points) for view in views]
     notes = [note for _, note in limits if note]
     clouds, left_out = crop_views([view for view, _ in limits], config, left_out or {})
+    if own := sum(cloud.of_robot for cloud in clouds):
+        notes.append(
+            f"the robot is in view: {own} points are its own and left out; what it hides was not seen"
+        )
     clock.stage("fuse")
     table = table or find_table(np.vstack([cloud.points for cloud in clouds]), config)
     clock.stage("table")
@@ -95,7 +100,10 @@ def warm_up() -> None:
     depth = 0.6 - np.clip(0.08 - np.hypot(x, y), 0.0, 0.05)
     T_world_camera = make_transform((0.0, 0.0, 0.6))
     T_world_camera[:3, :3] = np.diag([1.0, -1.0, -1.0])  # looks down
-    views = [View(name, np.column_stack([x, -y, depth]), T_world_camera) for name in ("one", "two")]
+    points = np.column_stack([x, -y, depth])
+    nothing, aside = np.zeros((1, 3)), np.ones((1, 3))
+    body = Body(np.eye(4)[None], nothing, np.zeros(1), np.ones(1, bool), aside, aside)
+    views = [View(name, points, T_world_camera, body) for name in ("one", "two")]
     perceive(views, PerceptionConfig())
 
 

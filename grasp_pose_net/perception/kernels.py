@@ -28,6 +28,37 @@ def within(points, transform, low, high):
 
 
 @compiled(nogil=True)
+def apart(points, T_shape_world, core, radius, is_round, low, high, margin):
+    """Which of points (N, 3) are further than ``margin`` from each of some shapes, see `robot.Body`: (N,) bool."""
+    far = np.ones(len(points), np.bool_)
+    lowest, highest = np.full(3, np.inf), np.full(3, -np.inf)
+    for i in range(len(points)):
+        for k in range(3):
+            lowest[k], highest[k] = min(lowest[k], points[i, k]), max(highest[k], points[i, k])
+    for s in range(len(core)):
+        if (low[s] - margin > highest).any() or (high[s] + margin < lowest).any():
+            continue
+        T, least = T_shape_world[s], (radius[s] + margin) ** 2
+        for i in range(len(points)):
+            x, y, z = points[i]
+            if not (
+                low[s, 0] - margin <= x <= high[s, 0] + margin
+                and low[s, 1] - margin <= y <= high[s, 1] + margin
+                and low[s, 2] - margin <= z <= high[s, 2] + margin
+            ):
+                continue
+            a = abs(T[0, 0] * x + T[0, 1] * y + T[0, 2] * z + T[0, 3])
+            b = abs(T[1, 0] * x + T[1, 1] * y + T[1, 2] * z + T[1, 3])
+            c = abs(T[2, 0] * x + T[2, 1] * y + T[2, 2] * z + T[2, 3])
+            if is_round[s]:
+                a, b = np.sqrt(a * a + b * b), 0.0
+            a, b, c = max(a - core[s, 0], 0.0), max(b - core[s, 1], 0.0), max(c - core[s, 2], 0.0)
+            if a * a + b * b + c * c <= least:
+                far[i] = False
+    return far
+
+
+@compiled(nogil=True)
 def cell_index(points, side, group, groups):
     """Number of each point's cell (N,), from 0 without gaps; points of different ``group`` (N,) share no cell."""
     low = np.array([points[:, 0].min(), points[:, 1].min(), points[:, 2].min()])

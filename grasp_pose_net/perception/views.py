@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from grasp_pose_net.exceptions import PerceptionError, WorldError
 from grasp_pose_net.perception import kernels
 from grasp_pose_net.perception.config import PerceptionConfig
+from grasp_pose_net.robot.body import Body
 from grasp_pose_net.world import Array, rigid_transform, transform_points
 
 T = TypeVar("T")
@@ -35,11 +36,13 @@ class View:
         name: the camera, for messages.
         points_camera: (N, 3) [m], camera frame; rows that are not finite are missing measurements.
         T_world_camera: (4, 4) pose of the camera's frame in the world.
+        robot: the robot's shapes at the moment of the view, world frame; None: no robot is in the picture.
     """
 
     name: str
     points_camera: np.ndarray = field(repr=False)
     T_world_camera: Array = field(repr=False)
+    robot: Body | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse arrays of another shape, and a pose that is no rotation and translation.
@@ -63,16 +66,19 @@ class ViewCloud:
         view: the view.
         T_a_camera: (4, 4) pose of the camera in frame a; not always ``view.T_world_camera`` moved, see
             ``registration``.
-        points: (N, 3) [m], frame a.
+        points: (N, 3) [m], frame a; none of the robot.
+        of_robot: how many points were the robot's own.
     """
 
     view: View
     T_a_camera: Array
     points: Array = field(repr=False)
+    of_robot: int = 0
 
     def moved(self, T_b_a: Array) -> ViewCloud:
         """The same cloud in frame b."""
-        return ViewCloud(self.view, T_b_a @ self.T_a_camera, transform_points(T_b_a, self.points))
+        points = transform_points(T_b_a, self.points)
+        return replace(self, T_a_camera=T_b_a @ self.T_a_camera, points=points)
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def limited(view: View, most: int) -> tuple[View, str]:
     if count <= most:
         return view, ""
     step = -(-count // most)
-    thin = View(view.name, view.points_camera[::step], view.T_world_camera)
+    thin = replace(view, points_camera=view.points_camera[::step])
     note = f"{view.name}: every {step}th of its {count} points is used (max_view_points {most})"
     return thin, note
 
@@ -116,7 +122,7 @@ def limited(view: View, most: int) -> tuple[View, str]:
 def crop_views(
     views: Sequence[View], config: PerceptionConfig, left_out: Mapping[str, str]
 ) -> tuple[list[ViewCloud], dict[str, str]]:
-    """Views in the world, cropped to the workspace and thinned.
+    """Views in the world, cropped to the workspace, thinned, and without the robot.
 
     Args:
         views: the views.
@@ -130,11 +136,11 @@ def crop_views(
         PerceptionError: fewer usable views than ``config.min_views``.
     """
     clouds, left_out = [], dict(left_out)
-    for view, points in zip(views, side_by_side(lambda v: _workspace_points(v, config), views), strict=True):
-        if len(points):
-            clouds.append(ViewCloud(view, np.array(view.T_world_camera, float), points))
+    for cloud in side_by_side(lambda view: _workspace_cloud(view, config), views):
+        if len(cloud.points):
+            clouds.append(cloud)
         else:
-            left_out[view.name] = _why_empty(view, config)
+            left_out[cloud.view.name] = _why_empty(cloud, config)
     if len(clouds) < max(config.min_views, 1):
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items()) or "no view was given"
         raise PerceptionError(
@@ -143,15 +149,28 @@ def crop_views(
     return clouds, left_out
 
 
-def _workspace_points(view: View, config: PerceptionConfig) -> Array:
-    """Points (N, 3) of a view inside the workspace, thinned, world frame."""
-    points = np.ascontiguousarray(view.points_camera, np.float32)
+def _workspace_cloud(view: View, config: PerceptionConfig) -> ViewCloud:
+    """Points of a view inside the workspace, thinned, world frame.
+
+    The robot is taken out of them alone: in the view's own points it still hides what is behind it.
+    """
+    raw = np.ascontiguousarray(view.points_camera, np.float32)
+    T_world_camera = np.array(view.T_world_camera, float)
     low, high = np.array(config.workspace_min), np.array(config.workspace_max)
-    points = kernels.within(points, np.asarray(view.T_world_camera, float), low, high)
-    return cell_means(points, config.voxel_m) if len(points) else points
+    points: Array = kernels.within(raw, T_world_camera, low, high)
+    if len(points) == 0:
+        return ViewCloud(view, T_world_camera, points)
+    points = cell_means(points, config.voxel_m)
+    if view.robot is None:
+        return ViewCloud(view, T_world_camera, points)
+    apart = kernels.apart(points, *view.robot, config.robot_margin_m)
+    return ViewCloud(view, T_world_camera, points[apart], int((~apart).sum()))
 
 
-def _why_empty(view: View, config: PerceptionConfig) -> str:
+def _why_empty(cloud: ViewCloud, config: PerceptionConfig) -> str:
+    view = cloud.view
+    if cloud.of_robot:
+        return f"all that it shows of the workspace is the robot, within robot_margin_m {config.robot_margin_m:g}; move it away"
     if len(view.points_camera) == 0:
         return "the cloud is empty"
     finite = np.isfinite(view.points_camera).all(1)

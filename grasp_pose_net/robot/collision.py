@@ -100,6 +100,47 @@ class CollisionChecker:
                 return self._owners[pair.first], self._owners[pair.second]
         return None
 
+    def contacts(self, configuration: Array) -> dict[tuple[str, str], float]:
+        """Links or objects that collide at a configuration (J,) [rad], and how deep [m]; empty if nothing does.
+
+        Depth is counted from the distance that is to be kept, and into a mesh's hull, since it is not defined in a
+        surface; into voxels it is not a number.
+        """
+        if self.free(configuration):
+            return {}
+        data = self._geometry_data
+        pin.computeCollisions(self._model, self._data, self._geometry, data, configuration, False)
+        found: dict[tuple[str, str], float] = {}
+        for pair, request, result in zip(
+            self._geometry.collisionPairs, data.collisionRequests, data.collisionResults, strict=True
+        ):
+            if result.isCollision():
+                names = self._owners[pair.first], self._owners[pair.second]
+                depth = request.security_margin - self._distance(pair.first, pair.second)
+                found[names] = float(np.maximum(depth, found.get(names, -np.inf)))
+        return found
+
+    def _distance(self, a: int, b: int) -> float:
+        """Distance of two shapes where they were placed last [m], negative inside; not a number to a bare surface."""
+        solids = [self._solid(index) for index in (a, b)]
+        if None in solids:
+            return float("nan")
+        shapes = [self._geometry.geometryObjects[index].geometry for index in solids]
+        places = [self._geometry_data.oMg[index] for index in (a, b)]
+        (first, second) = (coal.Transform3s(place.rotation, place.translation) for place in places)
+        return float(
+            coal.distance(shapes[0], first, shapes[1], second, coal.DistanceRequest(), coal.DistanceResult())
+        )
+
+    def _solid(self, index: int) -> int | None:
+        """The shape itself, or the hull that follows a surface; None where there is none."""
+        if not isinstance(self._geometry.geometryObjects[index].geometry, coal.BVHModelBase):
+            return index
+        hull = index + 1
+        same = hull < len(self._owners) and self._owners[hull] == self._owners[index]
+        is_hull = same and isinstance(self._geometry.geometryObjects[hull].geometry, coal.ConvexBase)
+        return hull if is_hull else None
+
 
 def scene_checker(
     robot: RobotModel, scene: Scene, clearance_m: float = 0.0, cancel: Cancel | None = None

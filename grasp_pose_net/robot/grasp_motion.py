@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from grasp_pose_net.robot.lines import line_poses
 from grasp_pose_net.robot.model import RobotModel
 from grasp_pose_net.robot.motion import MotionConfig
 from grasp_pose_net.robot.problems import PlanningFailed, Problem
-from grasp_pose_net.world import AllowedContact, Array, Grasp, Scene, inverse_transform
+from grasp_pose_net.world import AllowedContact, Array, Attachment, Grasp, Scene, inverse_transform
 
 IK_STARTS = 32
 # How far the held object's hull may overlap its neighbours and what it stood on: hulls and perceived meshes
@@ -79,10 +80,8 @@ class GraspMotion:
 
     def lift_scene(self, T_world_tip: Array) -> Scene:
         """Scene in which the hand at ``T_world_tip`` (4, 4) holds the target."""
-        scene, held = self.contact_scene, frozenset({self._target})
-        overlaps = (AllowedContact(held, o.id, HELD_OVERLAP_M) for o in scene.objects if o.id != self._target)
-        scene = replace(scene, allowed=(*scene.allowed, *overlaps))
-        return scene.attach(self._target, self._robot.tip, T_world_tip, self._robot.hand_links)
+        scene = self.contact_scene.attach(self._target, self._robot.tip, T_world_tip, self._robot.hand_links)
+        return carried_in(scene, cast(Attachment, scene.attached))
 
     def check_start(self, start: Array) -> None:
         """Refuse a configuration (J,) [rad] in collision, from which nothing can be planned.
@@ -224,6 +223,14 @@ class GraspMotion:
         if hand is not None:
             configuration[self._robot.hand.indices] = hand
         return configuration
+
+
+def carried_in(scene: Scene, held: Attachment) -> Scene:
+    """Scene in which something is held; it may overlap a little with what is around."""
+    overlaps = (
+        AllowedContact(frozenset({held.id}), o.id, HELD_OVERLAP_M) for o in scene.objects if o.id != held.id
+    )
+    return replace(scene, allowed=(*scene.allowed, *overlaps), attached=held)
 
 
 # Problems of an arm configuration in the order in which they are looked for.

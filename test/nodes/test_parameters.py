@@ -88,6 +88,19 @@ def test_a_live_parameter_keeps_its_range_and_others_cannot_change() -> None:
         assert made.get_parameter("count").value == 5
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lockable(Outer):
+    locked: bool = field(default=False, metadata={"doc": "nothing changes"})
+
+
+def test_a_locked_node_has_no_live_parameter() -> None:
+    for locked in (False, True):
+        with node(name="it", locked=locked) as made:
+            declare(made, Lockable)
+            assert made.set_parameters([Parameter("count", value=5)])[0].successful is not locked
+            assert made.get_parameter("count").value == (3 if locked else 5)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [

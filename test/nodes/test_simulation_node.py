@@ -125,7 +125,8 @@ def process(tmp_path_factory):
     folder = tmp_path_factory.mktemp("meshes")
     trimesh.creation.box([0.06, 0.08, 0.12]).export(folder / "box.ply")
     trimesh.creation.cylinder(radius=0.03, height=0.11).export(folder / "can.ply")
-    made = start(f"objects:={folder}", "seed:=3")
+    made = start(f"objects:={folder}", f"recordings:={folder}", "seed:=3")
+    made.folder = folder
     yield made
     made.kill()
     made.communicate()
@@ -344,15 +345,28 @@ def test_fixed_parameters_cannot_be_changed(client):
     assert client.set(real_time_factor=2.0) == [False]
 
 
-def test_a_video_is_finished_when_the_parameter_is_cleared(client, tmp_path):
-    file = tmp_path / "episode.mp4"
-    client.set(video=str(file))
+def test_a_video_is_finished_when_the_parameter_is_cleared(process, client):
+    file = process.folder / "episode.mp4"
+    assert client.set(video="episode.mp4") == [True]
     begin = client.now()
     until(lambda: client.now() > begin + 2, what="two simulated seconds")
     client.set(video="")
 
     frames, _ = imageio_ffmpeg.count_frames_and_secs(str(file))
     assert 25 <= frames <= 60
+
+
+def test_no_file_is_written_outside_the_folder_that_the_node_was_started_with(process, client, tmp_path):
+    other = tmp_path / "other.mp4"
+    for name in (str(other), f"../{tmp_path.name}/other.mp4", "episode.txt"):
+        parameter = Parameter("video", value=name).to_parameter_msg()
+        request = SetParameters.Request(parameters=[parameter])
+        (result,) = client.call(client.set_parameters_client, request).results
+        assert not result.successful
+        assert "video: " in result.reason and ("it is not in" in result.reason or "MP4" in result.reason)
+    begin = client.now()
+    until(lambda: client.now() > begin + 0.5, what="half a simulated second")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupt_ends_the_process_soon_and_quietly(process, client):

@@ -26,9 +26,10 @@ from grasp_pose_net.exceptions import GraspPoseNetError, MessageError, Perceptio
 from grasp_pose_net.nodes.messages.basics import time_to_ns
 from grasp_pose_net.nodes.messages.clouds import points_from_cloud, points_from_depth
 from grasp_pose_net.nodes.support.frames import TransformBuffer
+from grasp_pose_net.nodes.support.patience import Patience
 from grasp_pose_net.nodes.support.qos import CLOUD, SENSOR
+from grasp_pose_net.nodes.support.robot_view import RobotInView, ViewedRobotParameters
 from grasp_pose_net.nodes.support.shared import WorldParameters
-from grasp_pose_net.nodes.support.stopwatch import Stopwatch
 from grasp_pose_net.perception import PerceptionConfig, View
 from grasp_pose_net.perception.matching import together
 
@@ -39,7 +40,7 @@ KEPT = 8  # messages of one camera that wait for those of the others
 
 
 @dataclass(frozen=True, kw_only=True)
-class PerceptionParameters(WorldParameters):
+class PerceptionParameters(ViewedRobotParameters, WorldParameters):
     """Parameters of the perception node."""
 
     cameras: tuple[str, ...] = setting(
@@ -54,11 +55,11 @@ class PerceptionParameters(WorldParameters):
         doc="points, depth, or auto: of each camera the clouds if somebody publishes them",
         choices=("auto", "points", "depth"),
     )
-    cloud_timeout_s: float = setting(
-        10.0, 0.1, 120, "longest wait for new views, in simulation by its clock [s]"
-    )
+    cloud_timeout_s: float = setting(10.0, 0.1, 120, "longest wait for new views, on the node's clock [s]")
     view_spread_s: float = setting(0.2, 0, 60, "views of one moment are stamped within this time [s]")
-    transform_timeout_s: float = setting(0.5, 0, 10, "longest wait for a view's transform [s]")
+    transform_timeout_s: float = setting(
+        0.5, 0, 10, "longest wait for a view's transform, and for the joints at its stamp [s]"
+    )
     scene: PerceptionConfig = field(default_factory=PerceptionConfig)
 
     def __post_init__(self) -> None:
@@ -74,6 +75,7 @@ class CameraViews:
     def __init__(self, node: Node, config: PerceptionParameters) -> None:
         """Listen to TF; to the cameras only in :meth:`take`."""
         self._node, self._config = node, config
+        self._robot = RobotInView(node, config)
         self._transforms = TransformBuffer(node)
         # messages must come in while a capture waits for them
         self._reentrant = ReentrantCallbackGroup()
@@ -83,18 +85,21 @@ class CameraViews:
 
         Returns:
             The usable views, why each other camera has none, and when the latest view was stamped.
+
+        Raises:
+            PerceptionError: the robot's joints are not told.
         """
-        since = self._node.get_clock().now()
-        with self._listening(_Inbox(self._config, since)) as (inbox, topics):
-            waiting = Stopwatch(self._node.get_clock(), SLOWEST_CLOCK)
-            waiting.wait(inbox.complete, self._config.cloud_timeout_s)
-        chosen = inbox.chosen()
-        views, left_out = [], {}
-        for camera in self._config.cameras:
-            try:
-                views.append(self._view(camera, inbox, chosen.get(camera), topics[camera]))
-            except GraspPoseNetError as error:
-                left_out[camera] = str(error)
+        with self._robot.listening():
+            since = self._node.get_clock().now()
+            with self._listening(_Inbox(self._config, since)) as (inbox, topics):
+                Patience(self._node.get_clock(), self._config.cloud_timeout_s).wait(inbox.complete)
+            chosen = inbox.chosen()
+            views, left_out = [], {}
+            for camera in self._config.cameras:
+                try:
+                    views.append(self._view(camera, inbox, chosen.get(camera), topics[camera]))
+                except GraspPoseNetError as error:
+                    left_out[camera] = str(error)
         return views, left_out, max((_stamp(m) for m in chosen.values()), key=_seconds, default=since)
 
     @contextmanager
@@ -164,13 +169,10 @@ class CameraViews:
             points = points_from_depth(message, inbox.infos[camera])
         else:
             raise PerceptionError(f"no camera info on {_info_topic(camera)}")
-        T_world_camera = self._transforms.lookup(
-            self._config.world_frame,
-            message.header.frame_id,
-            _stamp(message),
-            self._config.transform_timeout_s,
-        )
-        return View(camera, points, T_world_camera)
+        stamp, timeout_s = _stamp(message), self._config.transform_timeout_s
+        frames = (self._config.world_frame, message.header.frame_id)
+        T_world_camera = self._transforms.lookup(*frames, stamp, timeout_s)
+        return View(camera, points, T_world_camera, self._robot.at(stamp, timeout_s))
 
 
 class _Inbox:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -29,6 +28,7 @@ from std_srvs.srv import Trigger
 
 from grasp_pose_net.exceptions import ExecutionError
 from grasp_pose_net.nodes.messages.basics import stamp_seconds
+from grasp_pose_net.nodes.support.patience import Patience
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.nodes.support.runtime import spinning
 from grasp_pose_net.world import Array
@@ -133,19 +133,19 @@ class DemoClient(Node):
         return future.result()
 
     def wait(self, ready: Callable[[], bool], timeout_s: float, what: str) -> None:
-        """Wait for a condition.
+        """Wait for a condition, on the simulation's clock.
 
         Raises:
             ExecutionError: it did not come true in time, or a node has died; the text names it.
         """
-        deadline = time.monotonic() + timeout_s
+        patience = Patience(self.get_clock(), timeout_s)
         while not ready():
             self._check()
             if self._interrupted.is_set():
                 raise KeyboardInterrupt
-            if time.monotonic() > deadline:
+            if patience.over:
                 raise ExecutionError(f"waited {timeout_s:g} s for {what}; see the nodes' logs")
-            time.sleep(0.02)
+            patience.rest()
 
 
 @contextmanager

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mujoco import MjModel
 
 CLOUDS, FINISH = ":clouds", ":finish"
+WAIT_S = 0.2  # between looks at whether the node is about to go
 WAITING_JOBS = 3  # the physics waits for the drawing beyond: a video lacks no frame
 
 
@@ -73,7 +74,8 @@ class Drawing:
             name: node.create_publisher(PointCloud2, f"/{name}/points", CLOUD) for name in cameras.names
         }
         self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING_JOBS)
-        self._clouds_asked, self.video_finished = threading.Event(), threading.Event()
+        self._clouds_drawn, self.video_finished = threading.Event(), threading.Event()
+        self._clouds_drawn.set()
         self.video_finished.set()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -84,14 +86,19 @@ class Drawing:
         return any(publisher.get_subscription_count() for publisher in self._publishers.values())
 
     def ask(self, job: Job) -> None:
-        """Have a job done; clouds only once at a time."""
+        """Have a job done.
+
+        Clouds wait for those before: a camera that is to give one a second gives one a simulated second, however long the
+        drawing takes.
+        """
         if job.what == CLOUDS:
-            if self._clouds_asked.is_set():
-                return
-            self._clouds_asked.set()
+            while not self._clouds_drawn.wait(WAIT_S):
+                if self._stop.is_set():
+                    return
+            self._clouds_drawn.clear()
         while not self._stop.is_set():
             with suppress(queue.Full):
-                self._jobs.put(job, timeout=0.2)
+                self._jobs.put(job, timeout=WAIT_S)
                 return
 
     def end(self) -> None:
@@ -104,7 +111,6 @@ class Drawing:
         while (job := self._jobs.get()) is not None:
             try:
                 if job.what == CLOUDS:
-                    self._clouds_asked.clear()
                     self._publish(job)
                 elif job.what == FINISH:
                     self._studio.finish_video()
@@ -114,6 +120,8 @@ class Drawing:
             except Exception as error:
                 # graphics and encoder raise anything; the physics goes on without pictures
                 self._node.get_logger().error(f"drawing {job.what} failed: {error}")
+            if job.what == CLOUDS:
+                self._clouds_drawn.set()
         self._studio.close()
 
     def _publish(self, job: Job) -> None:

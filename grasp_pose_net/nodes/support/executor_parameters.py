@@ -22,6 +22,7 @@ class ExecutorParameters(RobotParameters, SceneParameters):
         choices=PLANNERS,
     )
     dry_run: bool = setting(False, doc="plan and show every motion, and send none to a controller", live=True)
+    locked: bool = setting(False, doc="nothing may be changed while the node runs, dry_run neither")
     motion: MotionConfig = field(
         default_factory=lambda: MotionConfig(velocity_scale=0.1, acceleration_scale=0.1)
     )

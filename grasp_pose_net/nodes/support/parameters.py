@@ -112,6 +112,8 @@ def specs(cls: type, given: Any = None, prefix: str = "") -> Iterator[ParameterS
 def declare(node: Node, cls: type[T]) -> T:
     """Declare every parameter that dataclass ``cls`` describes (see :func:`specs`) and return the configuration.
 
+    A dataclass with a field ``locked`` that is true has no live ones.
+
     Values are checked by `config.from_mapping` before they are declared, and again when a live one is set.
 
     Raises:
@@ -124,7 +126,10 @@ def declare(node: Node, cls: type[T]) -> T:
         if name != "use_sim_time" and not name.startswith("qos_overrides.")
     }
     config = from_mapping(_nested(given), cls, where)
-    known = {spec.name: spec for spec in specs(cls, config)}
+    locked = getattr(config, "locked", False)
+    known = {
+        spec.name: dataclasses.replace(spec, live=spec.live and not locked) for spec in specs(cls, config)
+    }
     for name, spec in known.items():
         node.declare_parameter(name, spec.default, spec.descriptor, ignore_override=True)
 

@@ -16,6 +16,7 @@ from grasp_pose_net.exceptions import PlanningError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.nodes.messages.basics import time_from_ns
 from grasp_pose_net.nodes.messages.grasps import candidate_messages, pose_vectors
+from grasp_pose_net.nodes.support.patience import Patience
 from grasp_pose_net.planning import Batch, Context, Refine, Reject, reasons_from_json
 from grasp_pose_net.world import Array, Scene, finite
 
@@ -27,7 +28,7 @@ class RemoteRefine:
 
     def __init__(self, node: Node, hand: Hand, timeout_s: float) -> None:
         """Create the client; answers are taken while a request of the node's own is being served."""
-        self._hand, self._timeout_s = hand, timeout_s
+        self._hand, self._timeout_s, self._clock = hand, timeout_s, node.get_clock()
         self._client: Client = node.create_client(
             GraspPlanning, "/refine_grasp", callback_group=ReentrantCallbackGroup()
         )
@@ -80,7 +81,7 @@ class RemoteRefine:
         done = threading.Event()
         future = self._client.call_async(call)
         future.add_done_callback(lambda _: done.set())
-        if not done.wait(self._timeout_s):
+        if not Patience(self._clock, self._timeout_s).wait(done):
             self._client.remove_pending_request(future)
             raise PlanningError(
                 f"/refine_grasp did not answer within {self._timeout_s:g} s; see the refinement node's log"
