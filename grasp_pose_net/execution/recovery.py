@@ -139,7 +139,8 @@ class Recovery:
         for step in self._way_home(planner, tried, start, scene):
             self._measured.check_start(step)
             self._controllers.execute(step.trajectory, step.may_stop_short, cancelled)
-            self._measured.check_end(step, cancelled)
+            if not step.may_stop_short:
+                self._measured.check_end(step, cancelled)
         return f"at home. {self._measured.whereabouts()}"
 
     def _way_home(
