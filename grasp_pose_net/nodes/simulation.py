@@ -197,10 +197,13 @@ class SimulationNode(GuardedNode):
                 return None
             try:
                 outcomes = self._world.advance(duration)
-            except ExecutionError as error:
+            except Exception as error:
+                # whatever it is: this thread must live to be told to begin again
+                known = isinstance(error, ExecutionError)
+                text = str(error) if known else self.fault("the physics", error)
                 self._broken = True
-                self._finish_goals(str(error))
-                self.get_logger().error(str(error))
+                self._finish_goals(text)
+                self.get_logger().error(text)
                 return None
             for name, outcome in outcomes.items():
                 self._servers[name].finish(outcome)

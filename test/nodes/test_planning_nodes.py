@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rclpy
 import torch
+import trimesh
 from builtin_interfaces.msg import Time
 from moveit_msgs.msg import CollisionObject, Grasp, MoveItErrorCodes, PlanningSceneWorld
 from moveit_msgs.srv import GraspPlanning
@@ -18,9 +19,10 @@ from rclpy.node import Node
 from grasp_pose_net.bringup import Runner
 from grasp_pose_net.hand import Hand, Kinematics
 from grasp_pose_net.models import share_dir
+from grasp_pose_net.nodes.hostile import BORDERS, KINDS
 from grasp_pose_net.nodes.messages.grasps import pose_vectors
 from grasp_pose_net.nodes.messages.scene import object_from_message
-from grasp_pose_net.nodes.support.qos import LATCHED
+from grasp_pose_net.nodes.support.qos import LATCHED, REQUESTS
 from grasp_pose_net.quality import penetration
 from grasp_pose_net.shapes import SignedDistanceField, load_mesh
 from grasp_pose_net.system import NODES
@@ -62,6 +64,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         client = Client(runner.check)
         try:
             client.wait(lambda: client.plan.service_is_ready() and client.refine.service_is_ready(), 400.0)
+            # the first message takes each node longer than the others
+            publish(client, standing("can", "can.ply", 0.7, 0.0))
+            client.wait(lambda: bool(client.ask(client.plan, GraspPlanning.Request()).grasps), 60.0)
             yield client
         finally:
             client.destroy_node()
@@ -124,6 +129,92 @@ def test_movable_obstacles_are_kept_clear_of(client: Client) -> None:
     answer = client.ask(client.plan, GraspPlanning.Request(movable_obstacles=pit))
     assert not answer.grasps and "hits a neighbour" in answer.error_code.message
     assert "move the object's neighbours away" in answer.error_code.message
+
+
+SHEET = [[0, 0, 0], [0, 0.4, 0], [0, 0.4, 0.4], [0, 0, 0.4]]
+
+
+@pytest.mark.parametrize(
+    "wall",
+    [
+        trimesh.Trimesh(SHEET, [[0, 1, 2], [0, 2, 3]], process=False),
+        trimesh.Trimesh(SHEET, [[0, 1, 2]], process=False),
+    ],
+    ids=["wall", "triangle"],
+)
+def test_obstacles_may_be_sheets(client: Client, wall: trimesh.Trimesh) -> None:
+    sheet = mesh_object("wall", wall, make_transform((0.4, 0.3, TABLE_TOP_M)))
+    publish(client, standing("can", "can.ply", 0.7, 0.0), sheet)
+    answer = client.ask(client.plan, GraspPlanning.Request(target=CollisionObject(id="can")))
+    assert len(answer.grasps) == 5, answer.error_code.message
+
+
+def test_what_is_hostile_is_refused_by_name_and_the_nodes_answer_the_next(client: Client) -> None:
+    can, two = (
+        standing("can", "can.ply", 0.7, 0.0),
+        box_object("two", (0.1, 0.1, 0.1), make_transform((0.6, 0.3, 0.8))),
+    )
+    two.primitives[0].dimensions = [0.1, 0.1]
+    publish(client, can, two)
+    refused = client.ask(client.plan, GraspPlanning.Request(target=CollisionObject(id="can")))
+    assert refused.error_code.val == MoveItErrorCodes.PLANNING_FAILED
+    assert "object 'two': primitive of type 1 has dimensions [0.1, 0.1]" in refused.error_code.message
+    publish(client, can)
+    refused = client.ask(
+        client.plan, GraspPlanning.Request(target=CollisionObject(id="can"), movable_obstacles=[two])
+    )
+    assert "object 'two': primitive of type 1 has dimensions [0.1, 0.1]" in refused.error_code.message
+    client.scene.publish(BORDERS["scene"].honest())
+    time.sleep(0.5)
+    for kind in KINDS:
+        if kind.border == "request" and kind.right == "refused":
+            answer = client.ask(client.plan, kind.message())
+            assert answer.error_code.val == MoveItErrorCodes.PLANNING_FAILED and not answer.grasps, kind.name
+            assert "unexpected" not in answer.error_code.message, (kind.name, answer.error_code.message)
+    for kind in KINDS:
+        if kind.border == "candidates":
+            request = kind.message()
+            request.target.id = "can"
+            answer = client.ask(client.refine, request)
+            assert answer.error_code.val == MoveItErrorCodes.FAILURE, kind.name
+            assert "unexpected" not in answer.error_code.message, (kind.name, answer.error_code.message)
+    publish(client, can)
+    assert client.ask(client.plan, GraspPlanning.Request(target=CollisionObject(id="can"))).grasps
+
+
+def test_requests_say_what_they_mean_and_nothing_in_them_is_lost(client: Client) -> None:
+    can = standing("can", "can.ply", 0.7, 0.0)
+    mesh = object_from_message(can, "world").mesh
+    hole = trimesh.Trimesh(mesh.vertices, mesh.faces[:-3], process=False)
+    publish(client, can, mesh_object("broken", hole, make_transform((0.6, 0.25, TABLE_TOP_M + 0.06))))
+
+    def said(**asked: object) -> str:
+        return client.ask(client.plan, GraspPlanning.Request(**asked)).error_code.message
+
+    assert said(group_name="left_arm") == "group_name is 'left_arm'; valid: 'right_arm'"
+    assert said(candidate_grasps=[Grasp()]) == "candidate_grasps are for /refine_grasp; leave them empty"
+    twin = mesh_object("mine", mesh, object_from_message(can, "world").T_world_object)
+    assert said(target=twin).startswith("target 'mine' lies in object 'can', ")
+    best = client.ask(client.plan, GraspPlanning.Request())
+    assert (
+        best.grasps
+        and "; not to be grasped: broken (object 'broken': the mesh is not" in best.error_code.message
+    )
+    assert "object 'broken' is not to be grasped: object 'broken': the mesh is not" in said(
+        target=CollisionObject(id="broken")
+    )
+    bare = standing("can", "can.ply", 0.7, 0.0)
+    bare.mesh_poses = []
+    assert client.ask(client.plan, GraspPlanning.Request(target=bare)).grasps
+
+
+def test_many_requests_at_once_are_all_answered(client: Client) -> None:
+    publish(client, standing("can", "can.ply", 0.7, 0.0))
+    service = client.create_client(GraspPlanning, "/plan_grasp", qos_profile=REQUESTS)
+    client.wait(service.service_is_ready, 20.0)
+    asked = [service.call_async(GraspPlanning.Request(target=CollisionObject(id="can"))) for _ in range(14)]
+    client.wait(lambda: all(future.done() for future in asked), 60.0)
+    assert all(future.result().grasps for future in asked)
 
 
 def test_an_object_as_of_another_time_is_not_refined(client: Client) -> None:

@@ -17,6 +17,7 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 
 import rclpy
 from action_msgs.msg import GoalStatus
+from builtin_interfaces.msg import Time
 from control_msgs.action import FollowJointTrajectory
 from control_msgs.msg import JointTolerance
 from geometry_msgs.msg import PoseArray
@@ -256,6 +257,16 @@ def test_a_trajectory_that_starts_elsewhere_or_in_the_past_is_refused(ready):
     past.trajectory.header.stamp = time_message(0.001)
     code = result(ready.send("arm_controller", past)).result.error_code
     assert code == FollowJointTrajectory.Result.OLD_HEADER_TIMESTAMP
+
+
+def test_a_trajectory_of_another_clock_or_of_no_number_is_refused(ready):
+    for stamp, text in ((Time(sec=2**31 - 1), "are the clocks in step?"), (Time(sec=-5), "is no time")):
+        later = goal(HOME, 0.1)
+        later.trajectory.header.stamp = stamp
+        answer = result(ready.send("arm_controller", later)).result
+        assert answer.error_code == FollowJointTrajectory.Result.INVALID_GOAL and text in answer.error_string
+    broken = goal(HOME, 1.0, goal_tolerance=[JointTolerance(name="elbow_joint", position=float("nan"))])
+    assert "nan is not a finite number" in result(ready.send("arm_controller", broken)).result.error_string
 
 
 def test_a_tolerance_that_is_broken_aborts(ready):

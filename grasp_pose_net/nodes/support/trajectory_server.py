@@ -24,6 +24,7 @@ from grasp_pose_net.world import Array, Trajectory
 
 POLL_S = 0.01
 FEEDBACK_POLLS = 5
+AHEAD_S = 10.0  # latest start of a trajectory
 MOST_TRAJECTORY_POINTS = 100_000
 
 
@@ -103,6 +104,11 @@ class TrajectoryServer:
             goal = goal_from_message(request, self._config)
         except GraspPoseNetError as error:
             return Outcome(ResultCode.INVALID_GOAL, str(error))
+        if start > now + AHEAD_S:
+            return Outcome(
+                ResultCode.INVALID_GOAL,
+                f"the trajectory starts at {start:.3f} s, but it is {now:.3f} s; are the clocks in step?",
+            )
         if start + goal.trajectory.duration < now:
             return Outcome(
                 ResultCode.OLD_HEADER_TIMESTAMP,
