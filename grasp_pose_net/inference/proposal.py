@@ -181,9 +181,16 @@ class NetworkProposer:
         return rotate_pose(self._rotated(field, rotations), back).numpy()
 
     def _rotated(self, field: SignedDistanceField, rotations: Array) -> torch.Tensor:
-        """The network's answers (R, D) in the frames of the rotated grids."""
+        """The network's answers (R, D) in the frames of the rotated grids.
+
+        Raises:
+            CheckpointError: they are not finite.
+        """
         with torch.inference_mode():
-            return self._network(occupancy_grid(field, rotations)).double()
+            x = self._network(occupancy_grid(field, rotations)).double()
+        if not torch.isfinite(x).all():
+            raise CheckpointError("the network answers with numbers that are not finite; train it again")
+        return x
 
     def palm_direction(self) -> Array:
         """Where the palm looks in the frame of the grid, (3,), averaged over turned boxes; of length 0 to 1.

@@ -74,7 +74,8 @@ def mended(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, list[str]]:
         if made.is_watertight or not len(made.faces):
             break
         notes += step(made)
-    return (made, notes) if made.is_watertight else (mesh, [])
+    # nothing is left of a mesh of lines, and nothing is watertight
+    return (made, notes) if len(made.faces) and made.is_watertight else (mesh, [])
 
 
 def welded(mesh: trimesh.Trimesh) -> trimesh.Trimesh:

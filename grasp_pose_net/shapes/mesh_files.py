@@ -6,6 +6,7 @@ Only the file itself is read: no materials, no textures, nothing that it names.
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import warnings
 from pathlib import Path
@@ -16,6 +17,9 @@ import trimesh
 
 from grasp_pose_net.exceptions import MeshError
 from grasp_pose_net.reading import Refusal, one_line, parse_json, read_bytes
+
+# what it logs of a file that cannot be read is in the error; a traceback on the screen tells nobody more
+logging.getLogger("trimesh").setLevel(logging.CRITICAL + 1)
 
 SUFFIXES = (".obj", ".ply", ".stl", ".off", ".glb")
 FORMATS = "OBJ, PLY, STL, OFF or GLB"
@@ -39,11 +43,12 @@ def read_geometry(path: Path, refusal: Refusal = MeshError) -> trimesh.Trimesh |
         raise refusal(f"{path}: expected a file of {FORMATS}")
     data = read_bytes(path, LARGEST_MB, refusal)
     try:
-        if kind in CLAIMS:
-            CLAIMS[kind](data)
+        if kind in CLEAN:
+            data = CLEAN[kind](data)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # of numbers that are refused anyway
-            found: Any = trimesh.load(io.BytesIO(data), file_type=kind[1:], skip_materials=True)
+            own = "stl_ascii" if kind == ".stl" and _is_text(data) else kind[1:]
+            found: Any = trimesh.load(io.BytesIO(data), file_type=own, skip_materials=True)
             if isinstance(found, trimesh.Scene):
                 found = _joined(found)
     except Exception as error:  # trimesh's readers raise anything
@@ -72,15 +77,16 @@ def _whole_faces(mesh: trimesh.Trimesh) -> bool:
     return not len(mesh.faces) or (mesh.faces.min() >= 0 and mesh.faces.max() < len(mesh.vertices))
 
 
-def _check_ply(data: bytes) -> None:
+def _check_ply(data: bytes) -> bytes:
     """Refuse more elements than the file has bytes: the reader would make room for them first."""
     for line in data[: data.find(b"end_header") + 1].splitlines():
         words = line.split()
         if words[:1] == [b"element"] and not 0 <= int(words[2]) <= len(data):
             raise ValueError(f"it claims {words[2].decode()} of {words[1].decode()} in {len(data)} bytes")
+    return data
 
 
-def _check_glb(data: bytes) -> None:
+def _check_glb(data: bytes) -> bytes:
     """Refuse accessors of more entries than the file has bytes, and nodes that are in themselves or in several others."""
     length = struct.unpack("<I", data[12:16])[0]
     tree = parse_json(data[20 : 20 + length].decode(), "its JSON")
@@ -90,6 +96,27 @@ def _check_glb(data: bytes) -> None:
     children = [child for node in tree.get("nodes", ()) for child in node.get("children", ())]
     if len(children) != len(set(children)):
         raise ValueError("a node has several parents")
+    return data
 
 
-CLAIMS = {".ply": _check_ply, ".glb": _check_glb}
+def _check_stl(data: bytes) -> bytes:
+    """Refuse binary triangles that are not as many as claimed."""
+    if _is_text(data):
+        return _text(data)
+    claimed = struct.unpack("<I", data[80:84])[0]
+    if len(data) != 84 + 50 * claimed:
+        raise ValueError(f"it claims {claimed} triangles in {len(data)} bytes")
+    return data
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether an STL is written in words; binary ones may begin with the same one."""
+    return data[:5] == b"solid" and b"facet" in data[:1000]
+
+
+def _text(data: bytes) -> bytes:
+    """UTF-8 as it is, and else what can be read of it: the reader would try every other encoding that there is."""
+    return data.decode("utf-8", "replace").encode()
+
+
+CLEAN = {".ply": _check_ply, ".glb": _check_glb, ".stl": _check_stl, ".obj": _text, ".off": _text}

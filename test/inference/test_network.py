@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 from grasp_pose_net.exceptions import CheckpointError
 from grasp_pose_net.hand import Hand
@@ -178,6 +181,87 @@ def test_other_architectures_and_strange_files_are_named(tmp_path: Path, hand: H
     path.write_text("dear reader")
     with pytest.raises(CheckpointError, match="not a safetensors file"):
         load_network(str(path), hand)
+
+
+def written(
+    path: Path, hand: Hand, change: Callable[[dict[str, Any], dict[str, torch.Tensor]], None]
+) -> Path:
+    """Weights of a small network, their header or tensors changed."""
+    network = CompactNetwork(hand, (2, 2, 2), hidden=4)
+    header = {
+        "hand": hand.name,
+        "architecture": "compact",
+        "pose_size": hand.size,
+        "options": network.options,
+    }
+    tensors = {name: value.clone() for name, value in network.state_dict().items()}
+    change(header, tensors)
+    text = header.get("text", json.dumps(header))
+    path.write_bytes(save(tensors, metadata={"grasp_pose_net": text}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h, t: h.update(text="no json"), "its header is not valid JSON"),
+        (lambda h, t: h.update(text="[1, 2]"), "its header: expected a JSON object, found list"),
+        (lambda h, t: h.update(text="[" * 100000), "its header is not valid JSON: nested too deeply"),
+        (
+            lambda h, t: h.update(architecture=["compact"]),
+            r"header says architecture \['compact'\], expected str",
+        ),
+        (lambda h, t: h.update(options=[1]), r"header says options \[1\], expected dict"),
+        (
+            lambda h, t: h.update(options={"hidden": 10**12}),
+            "option 'hidden' is 1000000000000, expected up to 8",
+        ),
+        (
+            lambda h, t: h.update(options={"hidden": -3}),
+            "option 'hidden' is -3, expected up to 8 numbers of 1 to",
+        ),
+        (
+            lambda h, t: h.update(options={"channels": [2] * 2000}),
+            r"option 'channels' is \[2, 2.*, expected up to 8",
+        ),
+        (
+            lambda h, t: h.update(options={"evil": 1}),
+            "asked for weights of architecture 'compact', found others",
+        ),
+        (
+            lambda h, t: t["pose_part.0.weight"].fill_(torch.nan),
+            "weights 'pose_part.0.weight' are not all finite",
+        ),
+        (
+            lambda h, t: t["object_part.1.running_var"].neg_(),
+            "variances 'object_part.1.running_var' are below 0",
+        ),
+        (lambda h, t: t.pop("pose_part.0.weight"), "found others: .*Missing key"),
+    ],
+)
+def test_what_no_network_has_is_named(
+    tmp_path: Path,
+    hand: Hand,
+    change: Callable[[dict[str, Any], dict[str, torch.Tensor]], None],
+    message: str,
+) -> None:
+    file = written(tmp_path / "a.safetensors", hand, change)
+    with pytest.raises(CheckpointError, match=message) as refused:
+        load_network(str(file), hand)
+    assert str(file) in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_cut_files_and_pipes_are_named(tmp_path: Path, hand: Hand) -> None:
+    file = written(tmp_path / "a.safetensors", hand, lambda header, tensors: None)
+    assert load_network(str(file), hand) is not None
+    data = file.read_bytes()
+    for cut in (b"", data[:4], data[:100], data[: len(data) // 2], data[:-1], b"\xff" * 8 + data[8:]):
+        file.write_bytes(cut)
+        with pytest.raises(CheckpointError, match=r"a\.safetensors: not a safetensors file"):
+            load_network(str(file), hand)
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(CheckpointError, match="it is no ordinary file"):
+        load_network(str(tmp_path / "pipe.safetensors"), hand)
 
 
 def test_unknown_architecture_and_wrong_grids_are_named(hand: Hand) -> None:

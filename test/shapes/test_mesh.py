@@ -184,7 +184,7 @@ PLY += "element face 1\nproperty list uchar int vertex_indices\nend_header\n"
     [
         ("a.ply", PLY.format("ascii 1.0", 10**18) + "0 0 0\n", f"it claims {10**18} of vertex in "),
         ("a.ply", PLY.format("binary_little_endian 1.0", 2 * 10**9), "it claims 2000000000 of vertex in "),
-        ("a.stl", b"\0" * 80 + b"\xff" * 4 + b"\0" * 500, "expected a mesh with faces, or points"),
+        ("a.stl", b"\0" * 80 + b"\xff" * 4 + b"\0" * 500, "it claims 4294967295 triangles in 584 bytes"),
         ("a.obj", "v 0 0 0\nv .1 0 0\nv 0 .1 0\nf 1 2 900\n", "a.obj: "),
         ("a.obj", "v 0 0\nv .1 0\nv 0 .1\nf 1 2 3\n", "its vertices have 2 coordinates, expected 3"),
         ("a.off", "OFF\n999999999 999999999 0\n0 0 0\n", "cannot be read as OFF"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import pytest
 import torch
 import trimesh
 
-from grasp_pose_net.exceptions import CheckpointError, ConfigError
+from grasp_pose_net.exceptions import CheckpointError, ConfigError, GraspPoseNetError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import load_network
 from grasp_pose_net.shapes import SignedDistanceField, random_rotations, rotate_pose
-from grasp_pose_net.training import Objects, Resources, TrainConfig, loop, make_objects, train_on
+from grasp_pose_net.synthesis.resumable import alone
+from grasp_pose_net.training import Objects, Resources, TrainConfig, loop, make_objects, train, train_on
 from grasp_pose_net.training.checkpoints import Run
 
 SHORT = TrainConfig(
@@ -176,6 +178,29 @@ def test_another_configuration_in_the_same_folder_is_refused(
     train_on(sides, tmp_path, hand, replace(SHORT, steps=3), HERE)
     with pytest.raises(CheckpointError, match=r"asked to go on with seed=5, found a run with seed=0"):
         train_on(sides, tmp_path, hand, replace(SHORT, steps=3, seed=5), HERE)
+
+
+def test_two_trainings_in_one_folder_are_refused_by_name(
+    tmp_path: Path, write_dataset: Callable[..., Path]
+) -> None:
+    with alone(tmp_path / "run", "training"), pytest.raises(GraspPoseNetError) as refused:
+        train(write_dataset(["shop/can"]), tmp_path, tmp_path / "run")
+    assert str(refused.value) == f"{tmp_path / 'run'}: another training is at work on it; wait for its end"
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize("broken", [b"", b"no pickle", None])
+def test_a_broken_state_is_refused_by_name(
+    tmp_path: Path, sides: dict[str, Objects], hand: Hand, broken: bytes | None
+) -> None:
+    train_on(sides, tmp_path, hand, SHORT, HERE)
+    state = tmp_path / "state.pt"
+    state.write_bytes(state.read_bytes()[:-1000] if broken is None else broken)
+    with pytest.raises(
+        CheckpointError, match=r"state\.pt: cannot go on from it \(.*\); use another --out"
+    ) as refused:
+        train_on(sides, tmp_path, hand, SHORT, HERE)
+    assert "\n" not in str(refused.value)
 
 
 def test_the_papers_settings_are_the_defaults() -> None:

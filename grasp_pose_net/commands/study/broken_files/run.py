@@ -20,9 +20,11 @@ from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.markdown import table
 from grasp_pose_net.storage import whole
 
+SCRATCH = "/dev/shm" if Path("/dev/shm").is_dir() else None  # thousands of files that nobody keeps
 BATCH = 1500  # inputs of one process
 START_S = 180.0  # for a process to load and compile what its reader needs
-LIMIT_S, LIMIT_MB = 10.0, 512.0  # for one input of at most 64 KiB
+LIMIT_S, LIMIT_MB = 10.0, 512.0  # of the processor and of memory, for one input of at most 64 KiB
+WAIT_S = 120.0  # until a process that says nothing hangs, however busy the machine is
 
 
 @dataclass
@@ -106,7 +108,7 @@ def _outcomes(name: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
     while following < count:
         last, ended = None, ""
         wanted = min(BATCH, count - following)
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
             for line in _lines(name, following, wanted, seed, folder):
                 if "ended" in line:
                     ended = line["ended"]
@@ -145,8 +147,8 @@ def _lines(name: str, first: int, count: int, seed: int, folder: str) -> Iterato
                     break
                 *complete, buffer = (buffer + more).split(b"\n")
                 yield from map(json.loads, complete)
-                waits = LIMIT_S + 5.0
-        status = process.wait(timeout=LIMIT_S)
+                waits = WAIT_S
+        status = process.wait(timeout=WAIT_S)
         if status:
             kind = signal.Signals(-status).name if status < 0 else f"status {status}"
             yield {"ended": f"ended with {kind}: {errors.read_text(errors='replace')[-500:]}"}
