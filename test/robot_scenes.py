@@ -43,6 +43,9 @@ class Recorder:
         names, positions = tuple(self.positions), list(self.positions.values())
         return JointState(names, positions, stamp=time.monotonic(), age_s=self.age_s)
 
+    def wait(self, seconds):
+        time.sleep(seconds)
+
     def execute(self, trajectory, may_stop_short, cancelled):
         self.asked.append((trajectory, may_stop_short))
         if len(self.asked) == self.fail_at:

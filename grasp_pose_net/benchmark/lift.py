@@ -88,7 +88,7 @@ class SimulatedRobot:
             raise ExecutionFailed(Problem.ABORTED, f"{name}: {outcome.text} (code {int(outcome.code)})")
 
     def wait(self, seconds: float) -> None:
-        """Let time pass."""
+        """See `execution.Controllers`."""
         end = self._world.time + seconds
         while self._world.time < end:
             self._advance()

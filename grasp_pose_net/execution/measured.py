@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -72,7 +71,7 @@ class MeasuredRobot:
                 raise failure
             if cancelled():
                 raise ExecutionFailed(Problem.CANCELLED, f"after {step.stage}")
-            time.sleep(POLL_S)
+            self._controllers.wait(POLL_S)
 
     def _end_problem(self, step: Step) -> ExecutionFailed | None:
         """What speaks against a motion having been done."""
@@ -104,6 +103,8 @@ class MeasuredRobot:
         than the model does.
         """
         least, goal = self._config.held_rad, press.positions[-1]
+        if least == 0.0:
+            return None
         way = goal - press.positions[0]
         behind = [
             float(_signs(way[finger]) @ (goal - hand)[finger])

@@ -48,6 +48,10 @@ class MoveItControllers:
         """See :class:`Controllers`."""
         return self._direct.joint_state()
 
+    def wait(self, seconds: float) -> None:
+        """See :class:`Controllers`."""
+        self._direct.wait(seconds)
+
     def execute(self, trajectory: Trajectory, may_stop_short: bool, cancelled: Callable[[], bool]) -> None:
         """See :class:`Controllers`."""
         if may_stop_short:

@@ -23,6 +23,9 @@ class Controllers(Protocol):
             ExecutionFailed: some have not come yet, or not for too long.
         """
 
+    def wait(self, seconds: float) -> None:
+        """Let a little time pass, after which joints may be measured elsewhere."""
+
     def execute(self, trajectory: Trajectory, may_stop_short: bool, cancelled: Callable[[], bool]) -> None:
         """Do a motion and return when it has ended.
 
@@ -63,7 +66,7 @@ class PickupConfig(Settings):
         0.3, 0.0, 1.0, "least part of its way to the grasp that a hand must have made to count as closed"
     )
     held_rad: float = setting(
-        0.01,
+        0.03,
         0.0,
         0.2,
         (

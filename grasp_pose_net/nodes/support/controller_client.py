@@ -83,6 +83,10 @@ class ControllerClient:
         """Names of the controllers' actions that nobody offers now."""
         return [action.name for action in self._actions.values() if not action.is_there]
 
+    def wait(self, seconds: float) -> None:
+        """See :class:`execution.Controllers`."""
+        time.sleep(seconds)
+
     def execute(self, trajectory: Trajectory, may_stop_short: bool, cancelled: Callable[[], bool]) -> None:
         """See :class:`execution.Controllers`."""
         action = self._actions[trajectory.joint_names]
