@@ -24,7 +24,7 @@ OPEN = "open"  # the SRDF's name of the hand's posture
 BACK, HOME = "back", "home"
 ON_LINE_M = 1e-4  # of a line's end, where all of it is in reach
 OFF_LINE = 0.02  # [m] of a place, and of the entries of a rotation, within which the hand is on its approach
-OPENED_RAD = 0.05
+CLOSED_PART = 0.3  # of the way from pre-grasp to grasp: fingers that are further stand around the object
 WayOut = Callable[[CheckedPlanner, Array, Scene], list[Step]]
 
 
@@ -157,7 +157,7 @@ class Recovery:
                 steps = way(planner, start, scene)
                 after = self._with(start, *(step.trajectory for step in steps))
                 home = planner.plan_to_joints(after, self._home, scene)
-                return [*steps, Step(HOME, home, after, scene, empty=False)]
+                return [*steps, Step(HOME, home, after, scene, empty=scene.attached is None)]
             except PlanningFailed as error:
                 if error.problem is Problem.CANCELLED:
                     raise
@@ -173,7 +173,7 @@ class Recovery:
         def out(planner: CheckedPlanner, start: Array, scene: Scene) -> list[Step]:
             first = [] if tried is None else [-tried.grasp.approach]
             found = way_out(self._robot, planner, self._motion, start, scene, first)
-            return [] if found is None else [Step(BACK, found, start, scene, empty=False)]
+            return [] if found is None else [Step(BACK, found, start, scene, empty=scene.attached is None)]
 
         yield out
 
@@ -185,23 +185,16 @@ class Recovery:
         Raises:
             PlanningFailed: that does not lead out.
         """
-        hand, steps = self._robot.hand, []
-        posture = tried.grasp.ordered(hand.names).pre_grasp
-        if np.abs(start[hand.indices] - posture).max() > OPENED_RAD:
-            steps.append(
-                Step(
-                    BACK,
-                    self._hand_move(start[hand.indices], posture),
-                    start,
-                    scene,
-                    empty=False,
-                    may_stop_short=True,
-                )
-            )
+        steps, posture = [], start[self._robot.hand.indices]
+        grasp = tried.grasp.ordered(self._robot.hand.names)
+        closing = grasp.grasp - grasp.pre_grasp
+        if (posture - grasp.pre_grasp) @ closing > CLOSED_PART * closing @ closing:
+            opening = self._hand_move(posture, grasp.pre_grasp)
+            steps.append(Step(BACK, opening, start, scene, empty=False, may_stop_short=True))
         opened = self._with(start, *(step.trajectory for step in steps))
         if length_m > 0:
-            back = self._back(planner, tried, opened, length_m, scene)
-            steps.append(Step(BACK, back, opened, scene, empty=False))
+            # not with fingers that something has kept from opening
+            steps.append(Step(BACK, self._back(planner, tried, opened, length_m, scene), opened, scene))
         return steps
 
     def _back(

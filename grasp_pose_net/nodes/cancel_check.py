@@ -75,6 +75,8 @@ class Trial:
     outside_limits: list[str]
     preempted: bool
     answer: str
+    home_succeeds: bool | None  # None: it was not asked for
+    home_answer: str
     next_succeeds: bool
     next_answer: str
     next_rose_m: float  # of the object, with that pick-up
@@ -84,7 +86,8 @@ class Trial:
         """Whether all was as asked."""
         in_limits = self.largest_speed <= SPEED_TOLERANCE and not self.outside_limits
         in_time = max(self.arm_stop_s, self.answer_s) <= STOP_WITHIN_S
-        return in_time and in_limits and self.preempted and self.next_succeeds
+        went_on = self.home_succeeds is not False and self.next_succeeds
+        return in_time and in_limits and self.preempted and went_on
 
 
 class Joints:
@@ -144,7 +147,8 @@ class Check:
         self._robot = RobotModel(robot_urdf(), robot_srdf())
         self._joints = Joints(client, self._robot)
         self._services: dict[str, Any] = {
-            name: client.create_client(Trigger, f"/executor/{name}") for name in ("open_hand", "retreat")
+            name: client.create_client(Trigger, f"/executor/{name}")
+            for name in ("open_hand", "retreat", "home")
         }
         self._scene = client.create_publisher(PlanningSceneWorld, "/perception/objects", LATCHED)
         self._object_poses: list[Array] = []
@@ -181,8 +185,8 @@ class Check:
             seconds = duration_seconds(motion.joint_trajectory.points[-1].time_from_start)
             self.durations[stage] = self.durations.get(stage, 0.0) + seconds
 
-    def trial(self, stage: str) -> Trial:
-        """Cancel in one stage, and pick up again."""
+    def trial(self, stage: str, home: bool) -> Trial:
+        """Cancel in one stage, perhaps go home, and pick up again."""
         self._put_back()
         delay = float(self._rng.uniform(0.05, 0.9) * self.durations[stage])
         self._joints.restart()
@@ -203,18 +207,23 @@ class Check:
             self._joints.drift(hand, now + STOP_WITHIN_S),
         )
         speed, outside = self._joints.largest_speed(), self._joints.outside_limits()
-        code, next_answer, rose = self._next(stage)
+        at_home = self._ask("home") if home else None
+        code, next_answer, rose = self._next(stage, home)
         return Trial(
             stage, delay, answer, answer_wall, arm_stop, arm_stop_wall, hand_stop, drift, speed, outside,
             result.error_code.val == MoveItErrorCodes.PREEMPTED, result.error_code.message,
+            at_home.success if at_home else None, at_home.message if at_home else "",
             code == MoveItErrorCodes.SUCCESS, next_answer, rose,
         )  # fmt: skip
 
-    def _next(self, stage: str) -> tuple[int, str, float]:
+    def _ask(self, service: str) -> Trigger.Response:
+        return self._client.call(self._services[service], Trigger.Request(), ANSWER_S)
+
+    def _next(self, stage: str, is_home: bool) -> tuple[int, str, float]:
         """Code and text of the pick-up after a cancelled one, and how far the object rose with it [m]."""
         if stage in ("close", "lift"):
-            for service in self._services.values():
-                answer = self._client.call(service, Trigger.Request(), ANSWER_S)
+            for service in () if is_home else ("open_hand", "retreat"):
+                answer = self._ask(service)
                 if not answer.success:
                     return MoveItErrorCodes.FAILURE, answer.message, 0.0
             self._put_back()
@@ -296,30 +305,20 @@ def slanted_grasp(robot: RobotModel, T_world_object: Array, yaw_deg: float) -> G
 def table_of(trials: list[Trial]) -> str:
     """What came of it, as Markdown."""
     head = (
-        "cancelled in",
-        "trials",
-        "as asked",
-        "answer, worst",
-        "arm stops, worst",
-        "hand drifts, worst",
+        "cancelled in", "trials", "as asked", "answer, worst", "arm stops, worst", "hand drifts, worst", "home succeeds",
         "next succeeds",
-    )
+    )  # fmt: skip
     rows = []
     for stage in dict.fromkeys(trial.stage for trial in trials):
         own = [trial for trial in trials if trial.stage == stage]
         stop, drift = max(t.arm_stop_s for t in own), max(t.hand_drift_rad for t in own)
         counts = (len(own), sum(t.good for t in own))
+        homes = [t.home_succeeds for t in own if t.home_succeeds is not None]
         answer = max(t.answer_s for t in own)
-        rows.append(
-            (
-                stage,
-                *counts,
-                f"{answer:.2f} s",
-                f"{stop:.2f} s",
-                f"{drift:.3f} rad",
-                sum(t.next_succeeds for t in own),
-            )
-        )
+        rows.append((
+            stage, *counts, f"{answer:.2f} s", f"{stop:.2f} s", f"{drift:.3f} rad", f"{sum(homes)} of {len(homes)}",
+            sum(t.next_succeeds for t in own),
+        ))  # fmt: skip
     return "\n".join(table(head, rows))
 
 
@@ -352,7 +351,7 @@ def check_cancels(
         without_pauses()
         for number in range(times):
             for stage in STAGES:
-                trials.append(check.trial(stage))
+                trials.append(check.trial(stage, home=number % 2 == 0))
                 say(f"{number + 1} {stage}: {'ok' if trials[-1].good else trials[-1]}")
                 about = {"object": mesh.name, "durations_s": check.durations, "load": os.getloadavg()[1]}
                 rows = [asdict(trial) | {"good": trial.good} for trial in trials]

@@ -196,6 +196,32 @@ def test_what_is_held_goes_home_with_the_hand(robot, home, scene, grasp):
     np.testing.assert_array_equal(robot.configuration(controllers.positions)[robot.hand.indices], posture)
 
 
+def test_fingers_that_do_not_open_keep_the_hand_where_it_is(robot, home, scene, grasp):
+    controllers, tried = stopped_in(robot, home, scene, grasp, 5)
+    arm = robot.configuration(controllers.positions)[robot.arm.indices]
+    stuck = {name: controllers.positions[name] for name in robot.hand.names}
+    do = controllers.execute
+
+    def execute(*asked):
+        do(*asked)
+        controllers.positions.update(stuck)
+
+    controllers.execute = execute
+    with pytest.raises(ExecutionFailed, match=r"a part of the hand is .* does something hold it") as failure:
+        go_home(robot, controllers, tried, scene)
+    assert failure.value.problem is Problem.NOT_AT_START
+    np.testing.assert_array_equal(robot.configuration(controllers.positions)[robot.arm.indices], arm)
+
+
+def test_a_hand_that_was_opened_goes_back_as_it_is(robot, home, scene, grasp):
+    controllers, tried = stopped_in(robot, home, scene, grasp, 5)
+    recovery(robot, controllers).open_hand(NEVER)
+    controllers.asked.clear()
+    go_home(robot, controllers, tried, scene)
+    assert [motion.joint_names for motion, _ in controllers.asked] == [robot.arm.names] * 2
+    assert at_home(robot, controllers, home)
+
+
 def test_the_home_posture_must_be_there(robot, home):
     with pytest.raises(ConfigError, match="no group_state 'garage' of the arm; it has: home"):
         Recovery(robot, Recorder(robot, home), MOTION, PickupConfig(home="garage"))

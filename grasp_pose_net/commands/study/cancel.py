@@ -8,8 +8,9 @@ object came along is written down beside. Each trial puts the same scene back, b
 moment of a stage, and watches the joints. Asked are: the answer comes, and the arm stands still (no joint faster than 0.01
 rad/s), within 0.3 s of the robot's clock, no joint leaves its limits of position and speed, the action ends as preempted, and
 the next pick-up succeeds: of the same goal at once after plan, reach and approach; after close and lift, when the object may
-have been moved, once ``open_hand`` and ``retreat`` have brought the hand away and the scene is put back. The exit status is 1
-where something was not as asked.
+have been moved, once ``open_hand`` and ``retreat`` have brought the hand away and the scene is put back. In every other trial,
+from the first on, ``home`` brings the arm home before, from wherever it has stopped. The exit status is 1 where something was
+not as asked.
 """
 
 from __future__ import annotations
