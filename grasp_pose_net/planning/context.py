@@ -11,6 +11,7 @@ from threading import Lock
 from time import perf_counter
 
 import numpy as np
+import torch
 import trimesh
 
 from grasp_pose_net.exceptions import PlanningError
@@ -35,6 +36,9 @@ from grasp_pose_net.world import (
 # What is farther than this from an object's surface cannot be touched by a hand that grasps it.
 HAND_M = 0.4
 KEPT_FIELDS = 8
+SAME_PLACE_M = (
+    0.005  # how deep the middle of an object may be in another; meshes of what was seen overlap a little
+)
 UP = np.array([0.0, 0.0, 1.0])
 LEVEL = 0.7071  # what leans less than 45° carries, what leans more is a wall
 LINE = 1e-6  # points that are no farther off a line than this, relative to its length, are one
@@ -114,6 +118,26 @@ class Context:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - started
+
+
+def check_place(scene: Scene, target: SceneObject, fields: Fields) -> None:
+    """Refuse a target whose innermost point lies in another object to grasp: one of them is not there.
+
+    Raises:
+        PlanningError: naming both.
+    """
+    for other in scene.targets:
+        T_other_target = inverse_transform(other.T_world_object) @ target.T_world_object
+        reach_m = max(*other.mesh.extents, *target.mesh.extents)
+        if other.id == target.id or np.linalg.norm(T_other_target[:3, 3]) > reach_m:
+            continue
+        inside = transform_points(T_other_target, fields[target.mesh].innermost)
+        depth_m = -float(fields[other.mesh].distance(torch.as_tensor(inside)[None, None]))
+        if depth_m > SAME_PLACE_M:
+            raise PlanningError(
+                f"target {target.id!r} lies in object {other.id!r}, {1e3 * depth_m:.0f} mm deep; ask for {other.id!r}, or take "
+                "it out of the scene"
+            )
 
 
 def surroundings(scene: Scene, target: SceneObject, supports: Sequence[str] = ()) -> Surroundings:

@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import TypeVar
 
 import numpy as np
-import torch
 import trimesh
 
 from grasp_pose_net.exceptions import ConfigError, PlanningError
@@ -18,7 +17,7 @@ from grasp_pose_net.inference import SampledProposer, make_proposer, retry_rotat
 from grasp_pose_net.planning.account import Account
 from grasp_pose_net.planning.batch import Batch
 from grasp_pose_net.planning.config import PlannerConfig
-from grasp_pose_net.planning.context import Context, Fields, surroundings
+from grasp_pose_net.planning.context import Context, Fields, check_place, surroundings
 from grasp_pose_net.planning.grasps import grasp_of
 from grasp_pose_net.planning.reject import STAGES, Reject
 from grasp_pose_net.planning.stages import (
@@ -33,8 +32,7 @@ from grasp_pose_net.planning.stages import (
     run,
 )
 from grasp_pose_net.robot import GraspMotion, MotionConfig, RobotModel
-from grasp_pose_net.shapes import SignedDistanceField
-from grasp_pose_net.world import Grasp, HalfSpace, Scene, SceneObject, inverse_transform, transform_points
+from grasp_pose_net.world import Grasp, HalfSpace, Scene, SceneObject
 
 # Rotations from which those are chosen that bring the hand from above, where the object stands on something.
 ROTATIONS = 128
@@ -170,7 +168,7 @@ class GraspPlanner:
         started = perf_counter()
         field = self.fields[target.mesh]
         field_s = perf_counter() - started
-        self._check_place(scene, target, field)
+        check_place(scene, target, self.fields)
         near = surroundings(scene, target, supports)
         motion = self._arm.of(scene, target, near.supports) if self._arm else None
         seconds = dict.fromkeys((Propose.name, *STAGES[:-1]), 0.0)
@@ -185,27 +183,6 @@ class GraspPlanner:
             rng=np.random.default_rng(self.config.seed),
             seconds=seconds | {"field": field_s, "scene": perf_counter() - started - field_s},
         )
-
-    def _check_place(self, scene: Scene, target: SceneObject, field: SignedDistanceField) -> None:
-        """Refuse a target whose innermost point lies in another object: one of them is not there.
-
-        Raises:
-            PlanningError: naming both.
-        """
-        for other in scene.targets:
-            gap = other.T_world_object[:3, 3] - target.T_world_object[:3, 3]
-            if other.id == target.id or np.linalg.norm(gap) > max(
-                target.mesh.extents.max(), *other.mesh.extents
-            ):
-                continue
-            T_other_target = inverse_transform(other.T_world_object) @ target.T_world_object
-            inside = transform_points(T_other_target, field.innermost)
-            depth_m = -float(self.fields[other.mesh].distance(torch.as_tensor(inside)[None, None]))
-            if depth_m > SAME_PLACE_M:
-                raise PlanningError(
-                    f"target {target.id!r} lies in object {other.id!r}, {1e3 * depth_m:.0f} mm deep; ask for {other.id!r}, or "
-                    "take it out of the scene"
-                )
 
     def _run(self, context: Context, stages: Sequence[Stage]) -> Batch:
         """Rounds of candidates until there are enough, one of them strong; of more than are wanted the best."""

@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs the message packages")
 
 from grasp_pose_net.nodes.hostile import BORDERS, KINDS, Border, Kind, fuzz, meet, mutated
+from grasp_pose_net.nodes.messages import clouds
 
 pytestmark = pytest.mark.ros
 
@@ -65,6 +66,16 @@ def test_each_kind_is_taken_or_refused_as_is_right(border: str) -> None:
 )  # fmt: skip
 def test_refusals_say_what_was_found_and_what_to_do(kind: Kind, text: str) -> None:
     assert text in meet(BORDERS[kind.border], kind.message())
+
+
+@pytest.mark.parametrize(
+    ("border", "text"), [("cloud", "cloud has 12 points"), ("depth", "depth image has 48 pixels")]
+)
+def test_more_points_than_anybody_needs_are_refused(
+    border: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clouds, "MOST_POINTS", 11)
+    assert f"{text}, at most 11 are taken; publish fewer" in meet(BORDERS[border], BORDERS[border].honest())
 
 
 @pytest.mark.parametrize("border", BORDERS)

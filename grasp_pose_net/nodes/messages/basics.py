@@ -101,11 +101,11 @@ def mesh_from_message(message: Mesh) -> trimesh.Trimesh:
     Raises:
         MessageError: it is too large to be looked at.
     """
-    for count, what in ((len(message.triangles), "triangles"), (len(message.vertices), "vertices")):
-        if count > 3 * MOST_TRIANGLES or (count > MOST_TRIANGLES and what == "triangles"):
-            raise MessageError(
-                f"mesh has {count} {what}, at most {MOST_TRIANGLES} triangles are taken; send a simpler one"
-            )
+    if len(message.triangles) > MOST_TRIANGLES or len(message.vertices) > 3 * MOST_TRIANGLES:
+        raise MessageError(
+            f"mesh has {len(message.triangles)} triangles and {len(message.vertices)} vertices, at most {MOST_TRIANGLES} "
+            "triangles are taken; send a simpler one"
+        )
     vertices = np.array([(p.x, p.y, p.z) for p in message.vertices], float).reshape(-1, 3)
     faces = np.array([t.vertex_indices for t in message.triangles], np.int64).reshape(-1, 3)
     return trimesh.Trimesh(vertices, faces, process=False)

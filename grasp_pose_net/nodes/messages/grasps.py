@@ -225,9 +225,8 @@ def _postures(message: GraspMessage, field: str, most: int, joints: Sequence[str
     if not posture.points:
         raise MessageError(f"{where} has no points; give the positions of all {len(joints)} hand joints")
     if len(posture.points) > most:
-        raise MessageError(
-            f"{where} has {len(posture.points)} points, at most {most} are used; see docs/real_cell.md"
-        )
+        used = "the grasp, and the squeeze" if most > 1 else "the hand on its way in"
+        raise MessageError(f"{where} has {len(posture.points)} points, at most {most} are used: {used}")
     found = []
     for point in posture.points:
         named = _by_joint(posture, point.positions, "positions", where)

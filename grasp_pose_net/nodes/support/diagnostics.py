@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 
-if TYPE_CHECKING:
-    from grasp_pose_net.nodes.support.guarded_node import GuardedNode
+from grasp_pose_net.nodes.support.guarded_node import GuardedNode
+from grasp_pose_net.nodes.support.health import Health as Health
 
 PERIOD_S = 1.0
-
-
-@dataclass(frozen=True)
-class Health:
-    """How something is.
-
-    Attributes:
-        text: in words.
-        level: of ``DiagnosticStatus``: OK, WARN or ERROR.
-        values: figures by name.
-    """
-
-    text: str
-    level: bytes = DiagnosticStatus.OK
-    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Diagnostics:

@@ -19,7 +19,7 @@ from rclpy.action import ActionServer
 from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
 
-from grasp_pose_net.nodes.support.diagnostics import Health
+from grasp_pose_net.nodes.support.health import Health
 from grasp_pose_net.nodes.support.qos import REQUESTS
 
 SAID_AGAIN_S = 5.0  # what goes wrong with every message is not logged with every message
