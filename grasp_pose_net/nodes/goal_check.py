@@ -22,6 +22,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
+from grasp_pose_net.bringup import prepare_environment
 from grasp_pose_net.execution import smooth_move
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.nodes.support.controller_client import ControllerClient, ControllerParameters
@@ -132,6 +133,16 @@ def count_goals(
         count.begun = int(quick.communicate("\n")[0])
     node.destroy_node()
     return count
+
+
+def goals_under_load(goals: int, say: Callable[[str], None]) -> GoalCount:
+    """As :func:`count_goals`, from where rclpy has not been initialised."""
+    prepare_environment()
+    rclpy.init()
+    try:
+        return count_goals(goals, say=say)
+    finally:
+        rclpy.try_shutdown()
 
 
 def serve() -> None:
