@@ -29,7 +29,7 @@ class SceneParameters(WorldParameters):
         5000,
         "a scene with more shapes is refused: planning, and hearing a cancel meanwhile, would take too long",
     )
-    most_triangles: int = setting(100_000, 12, 2_000_000, "a mesh with more triangles is refused, likewise")
+    most_triangles: int = setting(50_000, 12, 2_000_000, "a mesh with more triangles is refused, likewise")
     most_megabytes: float = setting(20.0, 0.1, 500.0, "a larger scene is refused before it is read [MB]")
 
 
