@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, singledispatch
 from typing import cast
 
@@ -155,7 +155,7 @@ def scene_checker(
         robot: the robot.
         scene: the objects, what may touch them, and what is attached.
         clearance_m: distance that arm and forearm keep from the scene [m]; the hand has to come near.
-        cancel: asked before each object; None: nobody cancels.
+        cancel: asked before each shape; None: nobody cancels.
 
     Raises:
         PlanningFailed: cancelled.
@@ -168,8 +168,6 @@ def scene_checker(
     held = scene.attached.id if scene.attached else None
     # objects at rest are not tested against each other: what is held comes last, and is tested against all
     for entry in sorted(scene.objects, key=lambda entry: entry.id == held):
-        if cancel:
-            cancel.check()
         joint, T_joint_link, T_link_object = _carrier(robot, scene, entry)
         there = list(owners if entry.id == held else robot.geometry_links)
         margins = {owner: _margin(robot, scene, owner, entry.id, clearance_m) for owner in set(there)}
@@ -178,6 +176,8 @@ def scene_checker(
         ]
         for part in entry.parts:
             for kind, shape in _geometry(part.shape):
+                if cancel:
+                    cancel.check()
                 place = pin.SE3(T_joint_link @ T_link_object @ part.T_object_shape)
                 new = geometry.addGeometryObject(
                     pin.GeometryObject(f"scene/{len(owners)}", joint, place, shape)
@@ -233,7 +233,7 @@ def _fits(kind: str, in_hand: bool, margin: float) -> bool:
 
 
 @singledispatch
-def _geometry(shape: Shape) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
+def _geometry(shape: Shape) -> Iterable[tuple[str, coal.CollisionGeometry]]:
     """Kind and geometry of what stands for a shape."""
     raise TypeError(f"no collision geometry for a {type(shape).__name__}")
 
@@ -264,10 +264,12 @@ def _(shape: HalfSpace) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
 
 
 @_geometry.register
-def _(shape: Mesh) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
+def _(shape: Mesh) -> Iterator[tuple[str, coal.CollisionGeometry]]:
     if (sheets := _sheets(shape.mesh)) is not None:
-        return ((SHELL, _surface(sheets)),)
-    return ((SURFACE, _surface(shape.mesh)), (HULL, _hull(shape.mesh)))
+        yield SHELL, _surface(sheets)
+        return
+    yield SURFACE, _surface(shape.mesh)
+    yield HULL, _hull(shape.mesh)
 
 
 @_geometry.register

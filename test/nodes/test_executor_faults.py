@@ -29,6 +29,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.nodes.executor import ExecutorNode
+from grasp_pose_net.nodes.support import rivals
 from grasp_pose_net.world import make_transform
 
 pytestmark = pytest.mark.ros
@@ -356,7 +357,10 @@ def test_dry_run_that_is_switched_on_stops_the_arm(system, fake, caller, goal):
 # two executors
 
 
-def test_a_second_executor_refuses_to_start(system, fake, caller, goal):
+def test_a_second_executor_refuses_to_start(system, fake, caller, goal, monkeypatch):
+    monkeypatch.setattr(
+        rivals, "LISTEN_S", 20.0
+    )  # it shares an interpreter with the first one, which is slow to report
     with pytest.raises(
         ConfigError, match=r"another executor \(executor\) already commands /arm_controller/follow"
     ):

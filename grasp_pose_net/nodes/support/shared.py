@@ -32,7 +32,7 @@ class SceneParameters(WorldParameters):
         "a scene with more shapes is refused: planning, and hearing a cancel meanwhile, would take too long",
     )
     most_triangles: int = setting(
-        100_000, 12, MOST_TRIANGLES, "a mesh with more triangles is refused, likewise"
+        50_000, 12, MOST_TRIANGLES, "a mesh with more triangles is refused, likewise"
     )
     most_megabytes: float = setting(20.0, 0.1, 500.0, "a larger scene is refused before it is read [MB]")
 
