@@ -1,21 +1,16 @@
-"""The process that reads broken files, one after the other, and says of each what came of it; it may die of one.
-
-Started by `run` as ``python -m … NAME FIRST COUNT SEED FOLDER PIPE``. On the pipe come lines of JSON: "begin" with the number
-of an input before it is read, and its outcome after.
-"""
+"""The process that reads broken files, one after the other, and says of each what came of it; it may die of one."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import resource
-import sys
 import time
 import traceback
 import warnings
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -33,19 +28,30 @@ ALLOCATION = ("MemoryError", "Unable to allocate", "not enough memory", "bad_all
 _logged: list[logging.LogRecord] = []
 
 
-def main() -> None:
-    """Read the inputs that the command line names."""
-    name, first, count, seed, folder, pipe = sys.argv[1:]
+def work(name: str, first: int, count: int, seed: int, folder: str, pipe: Connection) -> None:
+    """Read some inputs.
+
+    Args:
+        name: of the reader.
+        first: number of the first input.
+        count: how many.
+        seed: of how they are broken.
+        folder: for the files, empty.
+        pipe: takes "begin" with the number of an input before it is read, and its outcome after.
+    """
     place = Path(folder)
-    (place / "seeds").mkdir(parents=True, exist_ok=True)
+    (place / "seeds").mkdir()
+    silence = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):  # what a library says of a broken file, thousands of times
+        os.dup2(silence, stream)
     reader = READERS[name](place / "seeds")
     logging.getLogger().addHandler(_Collector())
-    with os.fdopen(int(pipe), "w", buffering=1) as lines:
-        _read(reader, place, reader.good[0], name)  # loads and compiles what belongs to no input
-        room = ROOM_BYTES + 1024 * _status("VmSize")
-        resource.setrlimit(resource.RLIMIT_AS, (room, room))
-        for number in range(int(first), int(first) + int(count)):
-            _one(reader, place, name, number, int(seed), lines)
+    _read(reader, place, reader.good[0], name)  # loads and compiles what belongs to no input
+    room = ROOM_BYTES + 1024 * _status("VmSize")
+    resource.setrlimit(resource.RLIMIT_AS, (room, room))
+    for number in range(first, first + count):
+        _one(reader, place, name, number, seed, pipe)
+    pipe.close()
     os._exit(0)  # taking all libraries down takes seconds
 
 
@@ -54,14 +60,14 @@ def content(reader: Reader, name: str, number: int, seed: int) -> bytes:
     return broken(reader.good, np.random.default_rng([seed, number, *name.encode()]), reader.parts)
 
 
-def _one(reader: Reader, place: Path, name: str, number: int, seed: int, lines: TextIO) -> None:
+def _one(reader: Reader, place: Path, name: str, number: int, seed: int, pipe: Connection) -> None:
     data = content(reader, name, number, seed)
-    lines.write(json.dumps({"begin": number}) + "\n")
+    pipe.send({"begin": number})
     Path("/proc/self/clear_refs").write_text("5")  # the peak of memory counts from here
     before, began = _status("VmRSS"), time.process_time()  # a busy machine is no slow reader
     said = _read(reader, place, data, name)
     figures = {"s": time.process_time() - began, "mb": max(0, _status("VmHWM") - before) / 1024}
-    lines.write(json.dumps({"number": number, **said, **figures}) + "\n")
+    pipe.send({"number": number, **said, **figures})
 
 
 def _read(reader: Reader, place: Path, data: bytes, name: str) -> dict[str, Any]:
@@ -106,7 +112,3 @@ def _status(key: str) -> int:
     """A figure of this process's memory [KiB]."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
-
-
-if __name__ == "__main__":
-    main()

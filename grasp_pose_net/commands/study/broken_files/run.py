@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import select
+import multiprocessing
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grasp_pose_net.commands.study.broken_files import child
 from grasp_pose_net.commands.study.broken_files.child import FAULT, REFUSED, RIGHT, content
 from grasp_pose_net.commands.study.broken_files.readers import READERS
 from grasp_pose_net.exceptions import ConfigError
@@ -21,10 +18,12 @@ from grasp_pose_net.markdown import table
 from grasp_pose_net.storage import whole
 
 SCRATCH = "/dev/shm" if Path("/dev/shm").is_dir() else None  # thousands of files that nobody keeps
-BATCH = 1500  # inputs of one process
-START_S = 180.0  # for a process to load and compile what its reader needs
+BATCH = 1000  # inputs of one process
+START_S = 600.0  # for a process to load and compile what its reader needs
 LIMIT_S, LIMIT_MB = 10.0, 512.0  # of the processor and of memory, for one input of at most 64 KiB
 WAIT_S = 120.0  # until a process that says nothing hangs, however busy the machine is
+
+Work = Callable[..., None]
 
 
 @dataclass
@@ -63,6 +62,7 @@ def break_files(
     names: Sequence[str] = (),
     keep: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
+    work: Work = child.work,
 ) -> dict[str, Tally]:
     """Give every reader broken files.
 
@@ -72,6 +72,7 @@ def break_files(
         names: of `READERS`; all without.
         keep: folder for inputs that did what they must not; they are made again from seed and number without.
         say: takes a line for each reader.
+        work: what a process does, see `child.work`; another one for tests.
 
     Returns:
         What came of them, by reader.
@@ -84,7 +85,7 @@ def break_files(
     tallies = {}
     for name in names or READERS:
         tallies[name] = tally = Tally()
-        for line in _outcomes(name, count, seed):
+        for line in _outcomes(name, count, seed, work):
             tally.add(line)
         if keep is not None:
             _keep(keep, name, seed, tally)
@@ -102,14 +103,14 @@ def figures_table(tallies: dict[str, Tally]) -> str:
     return "\n".join(table(head, rows))
 
 
-def _outcomes(name: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
+def _outcomes(name: str, count: int, seed: int, work: Work) -> Iterator[dict[str, Any]]:
     """What came of each input; after one that ends or stops its process, another goes on behind it."""
     following = 0
     while following < count:
         last, ended = None, ""
         wanted = min(BATCH, count - following)
         with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
-            for line in _lines(name, following, wanted, seed, folder):
+            for line in _lines(name, following, wanted, seed, folder, work):
                 if "ended" in line:
                     ended = line["ended"]
                 elif "begin" in line:
@@ -124,37 +125,28 @@ def _outcomes(name: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
             following = last + 1
 
 
-def _lines(name: str, first: int, count: int, seed: int, folder: str) -> Iterator[dict[str, Any]]:
+def _lines(name: str, first: int, count: int, seed: int, folder: str, work: Work) -> Iterator[dict[str, Any]]:
     """What a process says, and "ended" where it does not come to its end by itself."""
-    reading, writing = os.pipe()
-    command = [sys.executable, "-m", "grasp_pose_net.commands.study.broken_files.child"]
-    command += [name, str(first), str(count), str(seed), folder, str(writing)]
-    errors = Path(folder) / "stderr.txt"
-    with errors.open("wb") as said:
-        process = subprocess.Popen(
-            command, pass_fds=[writing], stdin=subprocess.DEVNULL, stdout=said, stderr=said
-        )
-    os.close(writing)
+    context = multiprocessing.get_context("forkserver")  # which loads the libraries once for all
+    context.set_forkserver_preload([child.__name__])
+    reading, writing = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(name, first, count, seed, folder, writing), daemon=True)
+    process.start()
+    writing.close()
+    waits = START_S
     try:
-        with os.fdopen(reading, "rb", buffering=0) as pipe:
-            waits = START_S
-            buffer = b""
-            while True:
-                if not select.select([pipe], [], [], waits)[0]:
-                    yield {"ended": f"did not answer within {waits:g} s"}
-                    return
-                if not (more := pipe.read(65536)):
-                    break
-                *complete, buffer = (buffer + more).split(b"\n")
-                yield from map(json.loads, complete)
-                waits = WAIT_S
-        status = process.wait(timeout=WAIT_S)
-        if status:
+        while reading.poll(waits):
+            yield reading.recv()
+            waits = WAIT_S
+        yield {"ended": f"did not answer within {waits:g} s"}
+    except EOFError:
+        process.join(WAIT_S)
+        if status := process.exitcode:
             kind = signal.Signals(-status).name if status < 0 else f"status {status}"
-            yield {"ended": f"ended with {kind}: {errors.read_text(errors='replace')[-500:]}"}
+            yield {"ended": f"ended with {kind}"}
     finally:
         process.kill()
-        process.wait()
+        process.join()
 
 
 def _keep(folder: Path, name: str, seed: int, tally: Tally) -> None:
