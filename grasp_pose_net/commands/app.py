@@ -24,6 +24,7 @@ STUDIES = {
     "cancel": "Cancel pick-ups in simulation, in each of their stages.",
     "curve": "Quality of the best grasp against the time to plan it.",
     "epsilon": "Error and time of ε against qhull's whole hull.",
+    "faults": "Hostile messages, broken files, lost answers and hostile clients: is there a fault?",
     "learning-curve": "Draw L_consistency over the number of training objects.",
     "live": "Time of /plan_grasp through the running nodes against the same stages in one process.",
     "motion": "Plan the arm's way to random pre-grasps, and check every motion.",
