@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LONGEST_TEXT = 1000
+LONGEST_TEXT, LONGEST_WORD = 1000, 200  # a name of 5000 letters must not hide what is said of it
 
 
 class GraspPoseNetError(Exception):
@@ -10,7 +10,8 @@ class GraspPoseNetError(Exception):
 
     def __str__(self) -> str:
         """The text as one line of a length that is read."""
-        text = " ".join(super().__str__().split())
+        words = super().__str__().split()
+        text = " ".join(word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}…" for word in words)
         return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 
 

@@ -74,13 +74,17 @@ class Border:
 
     Attributes:
         name: what errors and tables call it.
-        honest: a new message that is taken.
+        example: a message that is taken; parts of it may be shared with others.
         decode: what the nodes make of a message; raises a `GraspPoseNetError` where it is refused.
     """
 
     name: str
-    honest: Callable[[], Any]
+    example: Callable[[], Any]
     decode: Callable[[Any], Any]
+
+    def honest(self) -> Any:
+        """A message that is taken, and may be changed."""
+        return copy.deepcopy(self.example())
 
 
 @dataclass
