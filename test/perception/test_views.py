@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from grasp_pose_net.exceptions import ConfigError, PerceptionError
+from grasp_pose_net.exceptions import ConfigError, PerceptionError, WorldError
 from grasp_pose_net.perception import PerceptionConfig, View
 from grasp_pose_net.perception.views import Surface, cell_means, crop_views, merged, oriented
 
@@ -67,8 +67,12 @@ def test_one_point_is_a_cloud(points):
 def test_view_checks_its_arrays():
     with pytest.raises(ValueError, match=r"view left: points_camera: expected \(N, 3\), got \(3,\)"):
         View("left", np.zeros(3), np.eye(4))
-    with pytest.raises(ValueError, match=r"T_world_camera: expected a finite \(4, 4\)"):
-        View("left", np.zeros((1, 3)), np.full((4, 4), np.nan))
+    for broken, text in (
+        (np.full((4, 4), np.nan), r"nan at \(0, 0\) is not a finite number"),
+        (np.diag([1.0, 1.0, 1.1, 1.0]), "it scales or shears: its columns are 1, 1, 1.1 long"),
+    ):
+        with pytest.raises(WorldError, match=f"view left: T_world_camera.*{text}"):
+            View("left", np.zeros((1, 3)), broken)
 
 
 def test_cells_hold_the_mean_of_their_points():

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from grasp_pose_net.exceptions import WorldError
 from grasp_pose_net.robot import MotionLimits
 from grasp_pose_net.simulation.controller import Goal, ResultCode, TrajectoryController
 from grasp_pose_net.world import Trajectory
@@ -52,10 +54,12 @@ def test_the_order_of_the_goals_joints_does_not_matter():
 
 
 def test_missing_and_unknown_joints_are_named():
-    for names in (("a",), ("a", "c"), ("a", "b", "b")):
+    for names in (("a",), ("a", "c")):
         outcome = controller().start(goal([0.1] * len(names), names, [0] * len(names)), 0.0, np.zeros(2))
         assert outcome.code == ResultCode.INVALID_JOINTS
     assert "missing: b; unknown: c" in controller().start(goal([0, 0], ("a", "c")), 0.0, np.zeros(2)).text
+    with pytest.raises(WorldError, match="the trajectory names a joint twice"):
+        goal([0.1] * 3, ("a", "b", "b"), [0] * 3)
 
 
 def test_limits_and_start_state_are_checked():
