@@ -173,5 +173,5 @@ def test_a_mesh_that_cannot_be_used_gives_its_turn_to_the_next(
     assert "left out: " in caplog.text and "is it in millimetres?" in caplog.text
     with pytest.raises(MeshError, match=r"mug_mm\.stl: the mesh is 120 m long"):
         usable([tmp_path / "mug_mm.stl"])
-    with pytest.raises(MeshError, match="none of 2 meshes in .* can be used"):
+    with pytest.raises(MeshError, match=r"none of 2 meshes in .* can be used"):
         usable([tmp_path / "mug_mm.stl"] * 2)
