@@ -43,6 +43,8 @@ def perceive(
 
     Example: grasp-pose-net perceive table.pcd --out perceived --image stages.png
     Several views: grasp-pose-net perceive left.ply right.ply --poses poses.yaml
+
+    Long because every option is a line of the signature.
     """
     from grasp_pose_net.config import load_yaml
     from grasp_pose_net.perception import PerceptionConfig, draw_stages, perceive_files, report

@@ -20,7 +20,7 @@ COARSE_TOLERANCE_M = 0.015
 # Sampled postures find a pair that can collide even where they only bring it this near.
 NEAR_M = 0.01
 MOST_SPHERES = 1500  # the hands of the package have some 300
-MOST_WORK = 6e7  # distances of one cover; larger solids are filled more coarsely
+MOST_WORK = 2.5e7  # distances of one cover; larger solids are filled more coarsely
 
 
 def fill(shapes: tuple[Solid, ...], tree: KinematicTree) -> Spheres:

@@ -6,30 +6,24 @@ z), joint angles [rad], in the frame of the (possibly rotated) grid.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import nn
 from torch.nn import functional
 
 from grasp_pose_net.exceptions import CheckpointError, ConfigError
 from grasp_pose_net.hand import Hand
+from grasp_pose_net.inference.weights_file import check_weights, read_weights, write_weights
 from grasp_pose_net.models import network_file
-from grasp_pose_net.reading import brief, check_file, one_line, parse_json
+from grasp_pose_net.reading import one_line
 from grasp_pose_net.shapes import GRID_CELLS
-from grasp_pose_net.storage import whole
 
-HEADER = "grasp_pose_net"  # key of the JSON text in the file's metadata
 # the head of the compact network counts in hand's breadths, so that all outputs are of order 1
 POSITION_UNIT_M = 0.1
-LARGEST_MB = 16384
-MOST_NEURONS, MOST_LAYERS = 100_000, 8  # of a network in a file; the paper's has 21952 in a layer
 
 
 class PaperNetwork(nn.Module):
@@ -159,7 +153,7 @@ def save_network(path: Path, network: nn.Module, hand: Hand, **notes: Any) -> No
         "pose_size": hand.size,
         **notes,
     }
-    _write(path, network.state_dict(), header)
+    write_weights(path, network.state_dict(), header)
 
 
 def add_notes(path: Path, **notes: Any) -> None:
@@ -172,18 +166,8 @@ def add_notes(path: Path, **notes: Any) -> None:
     Raises:
         CheckpointError: the file is no weights of this package.
     """
-    header, tensors = _read(path)
-    _write(path, tensors, header | notes)
-
-
-def _write(path: Path, weights: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
-    """Weights in half precision, and their header."""
-    tensors = {
-        name: (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
-        for name, value in weights.items()
-    }
-    with whole(path) as unfinished:
-        unfinished.write_bytes(save(tensors, metadata={HEADER: json.dumps(header)}))
+    header, tensors = read_weights(path)
+    write_weights(path, tensors, header | notes)
 
 
 def load_network(name: str, hand: Hand) -> nn.Module:
@@ -198,7 +182,7 @@ def load_network(name: str, hand: Hand) -> nn.Module:
             architecture.
     """
     path = _file(name)
-    header, tensors = _read(path)
+    header, tensors = read_weights(path)
     if header["hand"] != hand.name or header["pose_size"] != hand.size:
         raise CheckpointError(
             f"{path}: asked for hand {hand.name!r} (x of {hand.size}), found weights for hand "
@@ -209,7 +193,7 @@ def load_network(name: str, hand: Hand) -> nn.Module:
             f"{path}: asked for one of the architectures {', '.join(ARCHITECTURES)}, "
             f"found {header['architecture']!r}"
         )
-    _check_weights(path, header.get("options", {}), tensors)
+    check_weights(path, header.get("options", {}), tensors)
     try:
         with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
             network = ARCHITECTURES[header["architecture"]](hand, **header.get("options", {}))
@@ -230,7 +214,7 @@ def network_header(name: str) -> dict[str, Any]:
     Raises:
         CheckpointError: no such file, or no weights of this package.
     """
-    return _read(_file(name), weights=False)[0]
+    return read_weights(_file(name), weights=False)[0]
 
 
 def _file(name: str) -> Path:
@@ -238,55 +222,6 @@ def _file(name: str) -> Path:
         return network_file(name)
     except ConfigError as error:
         raise CheckpointError(f"no network {name!r}: {error}; `grasp-pose-net train` makes one") from error
-
-
-def _read(path: Path, *, weights: bool = True) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Header and weights of a file as they are in it, or the header alone."""
-    check_file(path, LARGEST_MB, CheckpointError)
-    try:
-        with safe_open(path, framework="pt") as stream:
-            text = (stream.metadata() or {}).get(HEADER, "{}")
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()} if weights else {}
-    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: not a safetensors file ({one_line(error)})") from error
-    header = parse_json(text, f"{path}: its header", CheckpointError)
-    missing = {"hand", "architecture", "pose_size"} - set(header)
-    if missing:
-        raise CheckpointError(
-            f"{path}: asked for weights of grasp_pose_net, found none of its header ({', '.join(sorted(missing))})"
-        )
-    for name, kind in {
-        "hand": str,
-        "architecture": str,
-        "pose_size": int,
-        "options": dict,
-        "config": dict,
-    }.items():
-        if name in header and not isinstance(header[name], kind):
-            raise CheckpointError(
-                f"{path}: its header says {name} {brief(header[name])}, expected {kind.__name__}"
-            )
-    return header, tensors
-
-
-def _check_weights(path: Path, options: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
-    """Refuse sizes that no network has, and weights from which no finite answer comes.
-
-    Raises:
-        CheckpointError: naming them.
-    """
-    for name, value in options.items():
-        sizes = value if isinstance(value, list) else [] if value is None else [value]
-        whole_numbers = all(type(size) is int and 0 < size <= MOST_NEURONS for size in sizes)
-        if not whole_numbers or len(sizes) > MOST_LAYERS:
-            raise CheckpointError(
-                f"{path}: option {brief(name)} is {brief(value)}, expected up to {MOST_LAYERS} numbers of 1 to {MOST_NEURONS}"
-            )
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{path}: weights {brief(name)} are not all finite numbers; train it again")
-        if name.endswith("running_var") and (tensor < 0).any():
-            raise CheckpointError(f"{path}: variances {brief(name)} are below 0; train it again")
 
 
 def _layer(before: int, after: int, rank: int | None) -> nn.Module:

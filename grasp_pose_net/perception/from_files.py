@@ -12,7 +12,7 @@ import trimesh
 
 from grasp_pose_net.exceptions import PerceptionError, WorldError
 from grasp_pose_net.perception.capture import Capture
-from grasp_pose_net.perception.cloud_files import read_cloud
+from grasp_pose_net.perception.cloud_files import FARTHEST_M, read_cloud
 from grasp_pose_net.perception.config import PerceptionConfig
 from grasp_pose_net.perception.from_views import perceive
 from grasp_pose_net.perception.table import Table, facing_plane
@@ -131,6 +131,10 @@ def _pose(path: Path, entries: dict[str, Any], cloud: Path) -> Array:
         numbers = np.array(entry, float)
     except (TypeError, ValueError, OverflowError):
         numbers = np.empty(0)
+    if (np.abs(numbers) > FARTHEST_M).any():
+        raise PerceptionError(
+            f"{path}: pose of {cloud.name}: a number is beyond {FARTHEST_M:g}: {brief(entry)}"
+        )
     try:
         if numbers.shape == (7,):
             return rigid_transform(make_transform(numbers[:3], numbers[3:]), "the pose")

@@ -74,24 +74,11 @@ class RobotModel:
         """
         robot_xml(urdf, "the robot's URDF")
         self._srdf = parse_xml(srdf, "the robot's SRDF")
-        try:
-            self.model: pin.Model = pin.buildModelFromXML(urdf)
-        except Exception as error:  # what the parser beneath thinks of it
-            raise ConfigError(f"the robot's URDF is not taken by Pinocchio: {one_line(error)}") from error
+        self.model = _model(urdf)
         self.data: pin.Data = self.model.createData()
         self.joint_names: tuple[str, ...] = tuple(self.model.names)[1:]
-        if self.model.nq != len(self.joint_names) or self.model.nv != self.model.nq:
-            raise ConfigError(
-                "the robot has joints that are not plain revolute or prismatic; give each URDF joint limits"
-            )
         self.lower, self.upper = self.model.lowerPositionLimit.copy(), self.model.upperPositionLimit.copy()
         self._index = {name: i for i, name in enumerate(self.joint_names)}
-        if turned := [
-            n for n, low, high in zip(self.joint_names, self.lower, self.upper, strict=True) if low > high
-        ]:
-            raise ConfigError(
-                f"the robot's URDF: joint {turned[0]!r}: its lower limit is above its upper one"
-            )
 
         effector = self._srdf.find("end_effector")
         if effector is None:
@@ -115,15 +102,7 @@ class RobotModel:
             for state in self._srdf.findall("group_state")
         }
 
-        try:
-            shapes = pin.buildGeomFromUrdfString(self.model, urdf, pin.GeometryType.COLLISION)
-            self.geometry: pin.GeometryModel = merge_capsules(shapes)
-            self.geometry.addAllCollisionPairs()
-            pin.removeCollisionPairsFromXML(self.model, self.geometry, srdf, False)
-        except Exception as error:  # a mesh that is not there, a pair without its links
-            raise ConfigError(
-                f"the robot's collision shapes are not taken by Pinocchio: {one_line(error)}"
-            ) from error
+        self.geometry = _geometry(self.model, urdf, srdf)
         self.pairs = [(p.first, p.second) for p in self.geometry.collisionPairs]
         self.geometry_links = tuple(
             self.model.frames[g.parentFrame].name for g in self.geometry.geometryObjects
@@ -265,6 +244,36 @@ class RobotModel:
         if outside := self.outside_limits(configuration):
             raise ConfigError(f"{where}: {outside[0]}")
         return configuration
+
+
+def _model(urdf: str) -> pin.Model:
+    """Joints and links of a URDF."""
+    try:
+        model: pin.Model = pin.buildModelFromXML(urdf)
+    except Exception as error:  # what the parser beneath thinks of it
+        raise ConfigError(f"the robot's URDF is not taken by Pinocchio: {one_line(error)}") from error
+    names = tuple(model.names)[1:]
+    if model.nq != len(names) or model.nv != model.nq:
+        raise ConfigError(
+            "the robot has joints that are not plain revolute or prismatic; give each URDF joint limits"
+        )
+    for name, low, high in zip(names, model.lowerPositionLimit, model.upperPositionLimit, strict=True):
+        if low > high:
+            raise ConfigError(f"the robot's URDF: joint {name!r}: its lower limit is above its upper one")
+    return model
+
+
+def _geometry(model: pin.Model, urdf: str, srdf: str) -> pin.GeometryModel:
+    """Collision shapes of a URDF, and the pairs of them that an SRDF does not disable."""
+    try:
+        geometry = merge_capsules(pin.buildGeomFromUrdfString(model, urdf, pin.GeometryType.COLLISION))
+        geometry.addAllCollisionPairs()
+        pin.removeCollisionPairsFromXML(model, geometry, srdf, False)
+    except Exception as error:  # a mesh that is not there, a pair without its links
+        raise ConfigError(
+            f"the robot's collision shapes are not taken by Pinocchio: {one_line(error)}"
+        ) from error
+    return geometry
 
 
 def merge_capsules(geometry: pin.GeometryModel) -> pin.GeometryModel:

@@ -112,7 +112,12 @@ def _licence_table(file: Path) -> dict[str, str]:
                 f"{file}: expected the columns {', '.join(sorted(COLUMNS))}, found none called "
                 f"{', '.join(sorted(missing))}"
             )
-        return {f"{row['source']}/{row['name']}": row["licence"] for row in reader}
+        known = {}
+        for row in reader:
+            if None in row.values():
+                raise ConfigError(f"{file}: line {reader.line_num} has fewer columns than the first")
+            known[f"{row['source']}/{row['name']}"] = row["licence"]
+        return known
     except csv.Error as error:
         raise ConfigError(f"{file} is not valid CSV: {error}") from error
 

@@ -15,12 +15,12 @@ from torch import nn
 from grasp_pose_net.exceptions import CheckpointError
 from grasp_pose_net.hand import Hand
 from grasp_pose_net.inference.network import (
-    LARGEST_MB,
     load_network,
     make_network,
     network_header,
     save_network,
 )
+from grasp_pose_net.inference.weights_file import LARGEST_MB
 from grasp_pose_net.reading import check_file, one_line
 from grasp_pose_net.storage import whole
 from grasp_pose_net.training.config import TrainConfig

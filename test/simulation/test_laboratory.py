@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 import pytest
 import trimesh
 
-from grasp_pose_net.exceptions import ConfigError
+from grasp_pose_net.exceptions import ConfigError, MeshError
 from grasp_pose_net.models import share_dir
 from grasp_pose_net.shapes import load_mesh
 from grasp_pose_net.simulation.cameras import CameraConfig
@@ -18,6 +19,8 @@ from grasp_pose_net.simulation.laboratory import (
     mesh_files,
     nominal_cameras,
     prepare_episode,
+    turns,
+    usable,
 )
 from grasp_pose_net.simulation.objects import SimObject, convex_pieces
 from grasp_pose_net.simulation.placement import stable_poses
@@ -155,3 +158,20 @@ def test_mass_is_clipped():
     heavy = SimObject.from_mesh("heavy", trimesh.creation.box([0.2, 0.2, 0.2]))
     assert (light.mass_kg, heavy.mass_kg) == (0.05, 1.0)
     np.testing.assert_allclose(light.inertia, np.eye(3) * 0.05 * 0.02**2 / 6, atol=1e-12)
+
+
+def test_a_mesh_that_cannot_be_used_gives_its_turn_to_the_next(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trimesh.creation.box((50.0, 60.0, 120.0)).export(tmp_path / "mug_mm.stl")
+    trimesh.creation.box((0.05, 0.06, 0.1)).export(tmp_path / "box.ply")
+    files = mesh_files(str(tmp_path))
+    assert sorted(file.name for file in files) == ["box.ply", "mug_mm.stl"]
+    for number in range(2):  # each has its turn once
+        order = turns(files, 0, number)
+        assert sorted(order) == files and usable(order)[0].name == "box.ply"
+    assert "left out: " in caplog.text and "is it in millimetres?" in caplog.text
+    with pytest.raises(MeshError, match=r"mug_mm\.stl: the mesh is 120 m long"):
+        usable([tmp_path / "mug_mm.stl"])
+    with pytest.raises(MeshError, match=r"none of 2 meshes in .* can be used"):
+        usable([tmp_path / "mug_mm.stl"] * 2)

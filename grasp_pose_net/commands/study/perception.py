@@ -61,12 +61,7 @@ LARGEST_M = 0.29  # of the objects; the workspace holds six of them
 
 def main(
     meshes: Annotated[Path, typer.Option(help="Folder of meshes, one sub-folder for each source.")],
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="JSON report; beside it .jsonl, a line for each scene, and .png.", callback=writable_file()
-        ),
-    ],
+    out: Annotated[Path, typer.Option(help="JSON; beside it .jsonl and .png.", callback=writable_file())],
     split: Annotated[str, typer.Option(help="Objects by name: test, train or all.")] = "test",
     scenes: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
     views: Annotated[list[int], typer.Option(help="Numbers of cameras; again for each.")] = [4],
@@ -94,9 +89,8 @@ def main(
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Scenes that are done."""
-    return (
-        [parse_json(line, str(path)) for line in read_text(path, 256).splitlines()] if path.exists() else []
-    )
+    lines = read_text(path, 256).splitlines() if path.exists() else []
+    return [parse_json(line, str(path)) for line in lines]
 
 
 def make_scene(files: Sequence[Path], seed: int, number: int) -> tuple[list[str], Tabletop]:

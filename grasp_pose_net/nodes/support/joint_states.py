@@ -9,7 +9,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import JointState as JointStateMessage
 
-from grasp_pose_net.exceptions import WorldError
+from grasp_pose_net.exceptions import MessageError, WorldError
 from grasp_pose_net.nodes.messages.basics import stamp_seconds
 from grasp_pose_net.nodes.support.qos import SENSOR
 from grasp_pose_net.nodes.support.stopwatch import Stopwatch
@@ -86,10 +86,12 @@ class JointStates:
         if len(names) != len(positions) or len(set(names)) != len(names):
             self._refuse(f"{len(positions)} positions for {len(names)} joints, {len(set(names))} different")
             return
-        stamp, since = (
-            stamp_seconds(message.header.stamp),
-            Stopwatch(self._node.get_clock(), self._slowest),
-        )
+        try:
+            stamp = stamp_seconds(message.header.stamp)
+        except MessageError as error:
+            self._refuse(str(error))
+            return
+        since = Stopwatch(self._node.get_clock(), self._slowest)
         # what is not finite is kept, too: from now on the joint is not known, whatever was told before
         for name, position in zip(names, positions, strict=True):
             if name in self._wanted:
