@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from robot_scenes import slanted_grasp
 
 from grasp_pose_net.benchmark import benchmark_config, trial
 from grasp_pose_net.benchmark.config import BenchmarkConfig
-from grasp_pose_net.benchmark.lift import SimulatedRobot
+from grasp_pose_net.benchmark.lift import SimulatedRobot, StageFailure, lift
 from grasp_pose_net.benchmark.trial import LEFT_OUT, Task, run_task
-from grasp_pose_net.execution import smooth_move
+from grasp_pose_net.execution import PickupConfig, smooth_move
 from grasp_pose_net.models import robot_srdf, robot_urdf
 from grasp_pose_net.robot import ExecutionFailed, MotionConfig, Problem, RobotModel
 from grasp_pose_net.simulation.laboratory import World, WorldConfig, prepare_episode
+from grasp_pose_net.world import Scene, SceneObject, make_transform
 
 pytestmark = [pytest.mark.sim, pytest.mark.slow]
 
@@ -112,3 +114,22 @@ def test_the_simulated_robot_does_what_it_is_told_and_watches_the_object(world: 
     with pytest.raises(ExecutionFailed, match="told to stop") as stopped:
         simulated.execute(back, False, lambda: True)
     assert stopped.value.problem is Problem.CANCELLED
+
+
+def test_a_hand_that_closes_on_air_has_lifted_nothing(world: World) -> None:
+    """As where the object was taken away after the capture: only the joints can tell."""
+    robot, simulated = RobotModel(robot_urdf(), robot_srdf()), SimulatedRobot(world)
+    table = WorldConfig().scene
+    beside = 0.2 if world.simulation.object_pose(world.simulation.objects[0].name)[1, 3] < 0.0 else -0.2
+    can = make_transform((table.table_center_m[0], beside, table.table_height_m + 0.06))
+    top = make_transform((*table.table_center_m, table.table_height_m - 0.02))
+    scene = Scene(
+        (
+            SceneObject.target("can", can, trimesh.creation.cylinder(radius=0.033, height=0.12)),
+            SceneObject.box("table", top, (*table.table_size_m, 0.04)),
+        )
+    )
+    grasp = slanted_grasp(robot, robot.named_states["home"], can)
+    brisk = MotionConfig(velocity_scale=1.0, acceleration_scale=1.0)
+    with pytest.raises(StageFailure, match="nothing is in the hand: none of 4 pressing fingers"):
+        lift(robot, simulated, [grasp], scene, "can", ("table",), brisk, PickupConfig())

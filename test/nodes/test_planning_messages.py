@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 from moveit_msgs.msg import CollisionObject, MoveItErrorCodes, PlanningSceneWorld
 from node_messages import box_object, mesh_object
+from rclpy.serialization import serialize_message
 
 from grasp_pose_net.exceptions import MeshError, MessageError, PlanningError, WorldError
 from grasp_pose_net.nodes.hostile import BORDERS
@@ -36,7 +37,9 @@ class Topic:
         self.warned: list[str] = []
 
     def create_subscription(self, kind: type, topic: str, take, *_: object, **__: object) -> None:
-        self.publish = lambda *objects: take(PlanningSceneWorld(collision_objects=list(objects)))
+        self.publish = lambda *objects: take(
+            serialize_message(PlanningSceneWorld(collision_objects=list(objects)))
+        )
 
     def get_logger(self) -> SimpleNamespace:
         return SimpleNamespace(warning=self.warned.append)
