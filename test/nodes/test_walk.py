@@ -29,13 +29,8 @@ from grasp_pose_net.world import make_transform
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
 DEADLINE_S = 60.0
-<<<<<<< HEAD
-# settings are made everywhere; what spins the nodes; how long they wait
-ASIDE = {"config.py", "nodes/support/runtime.py", "nodes/support/patience.py"}
-=======
-# settings are made everywhere; what spins the nodes; what finds compiled code at its first call
-ASIDE = {"config.py", "nodes/support/runtime.py", "compiled.py"}
->>>>>>> h_files
+# settings are made everywhere; what spins the nodes; how long they wait; what finds compiled code at its first call
+ASIDE = {"config.py", "nodes/support/runtime.py", "nodes/support/patience.py", "compiled.py"}
 # what is done once the answer is on its way
 AFTER = {"nodes/messages/grasp_markers.py", "nodes/support/diagnostics.py"}
 
