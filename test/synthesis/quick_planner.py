@@ -65,7 +65,7 @@ def write_bad_meshes(folder: Path) -> dict[str, str]:
         "shop/millimetres": "is it in millimetres?",
         "shop/two_metres": "no hand holds",
         "shop/text": "expected a mesh with faces",
-        "shop/noise": "is it a mesh file",
+        "shop/noise": "triangles in 500 bytes",
     }
 
 
