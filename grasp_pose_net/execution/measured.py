@@ -86,6 +86,8 @@ class MeasuredRobot:
         hand = measured[self._robot.hand.indices]
         if step.press is not None:
             return self._emptiness(hand, step.press)
+        if step.trajectory.joint_names != self._robot.hand.names:
+            return None  # the arm is there, and the hand was not to move
         way = step.trajectory.positions[-1] - step.trajectory.positions[0]
         share = float((hand - step.trajectory.positions[0]) @ way) / max(float(way @ way), 1e-12)
         if np.linalg.norm(way) < LEAST_WAY_RAD or share >= self._config.closed_share:

@@ -15,6 +15,7 @@ from grasp_pose_net.robot.problems import PlanningFailed, Problem
 from grasp_pose_net.world import Array, Scene, Trajectory
 
 LENGTHS_M, TURNS_RAD = (0.10, 0.05, 0.02), (0.3, 0.15, 0.06)  # of the ways that are tried, the longest first
+MOST_NAMED = 5  # of the pairs that touch
 TURN_STEP_RAD = 0.03
 # up first, then level and slanting
 DIRECTIONS = sorted(
@@ -80,10 +81,11 @@ def line(robot: RobotModel, motion: MotionConfig, start: Array, way: Array) -> A
 def described(touched: dict[tuple[str, str], float]) -> str:
     """What touches what, and how deep, the deepest first."""
     pairs = sorted(touched.items(), key=lambda entry: -np.nan_to_num(entry[1], nan=np.inf))
-    return ", ".join(
+    words = [
         f"{a} touches {b}" + (f" ({1e3 * depth:.0f} mm)" if np.isfinite(depth) else "")
-        for (a, b), depth in pairs
-    )
+        for (a, b), depth in pairs[:MOST_NAMED]
+    ]
+    return ", ".join(words) + (f" and {len(pairs) - MOST_NAMED} more" if len(pairs) > MOST_NAMED else "")
 
 
 def _ways(

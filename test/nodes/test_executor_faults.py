@@ -158,6 +158,7 @@ def test_many_obstacles_are_planned_around(caller, goal, shown):
 def test_a_cancel_is_heard_while_planning(fake, caller, goal):
     far = copy.deepcopy(goal.possible_grasps[0])
     far.grasp_pose.pose.position.x += 0.35
+    far.id = ""  # several of one id would be refused
     goal.possible_grasps = [far] * 1000
     handle = caller.send(goal)
     time.sleep(1.0)

@@ -71,4 +71,4 @@ def test_obstacles_and_target_of_a_request_are_bounded_alike(scene):
     with pytest.raises(ValueError, match="'fine' has a mesh of 1280 triangles"):
         scene.around(FINE, [])
     around, (target,) = scene.around(CAN, boxes(2))
-    assert target.id == "can" and len(around.objects) == 2
+    assert target.id == "can" and len(around.objects) == 3
