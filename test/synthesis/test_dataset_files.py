@@ -173,7 +173,7 @@ CHANGES = [
     ({"seed": lambda s: s.astype(str)}, "seed: its entries are <U"),
     ({"run": lambda r: np.array("x")}, "its run is not valid JSON"),
     ({"run": lambda r: np.array("{}")}, "its run says grasps None, expected a whole number"),
-    ({"held": lambda h: None}, "no array 'held' in it; it has hand"),
+    ({"held": lambda h: None}, "no array 'held' in it; it has .'hand'"),
     ({"objects": lambda o: np.array([{}], object)}, "holds Python objects"),
 ]
 
