@@ -25,7 +25,7 @@ from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.perception import perceive
 from grasp_pose_net.planning import ArmChecks, Fields, GraspPlanner, Stage
 from grasp_pose_net.provenance import record
-from grasp_pose_net.robot.collision import forget_meshes
+from grasp_pose_net.robot.shape_geometry import forget_meshes
 from grasp_pose_net.synthesis.sources import mesh_hash
 from grasp_pose_net.system import NODES, Start
 from grasp_pose_net.world import WORLD, Scene

@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache, singledispatch
-from typing import cast
+from collections.abc import Mapping, Sequence
 
 import coal
 import numpy as np
 import pinocchio as pin
-import trimesh
-from scipy.spatial import ConvexHull
 
 from grasp_pose_net.robot.cancel import Cancel
 from grasp_pose_net.robot.model import RobotModel
-from grasp_pose_net.world import (
-    Array,
-    Box,
-    Cone,
-    Cylinder,
-    HalfSpace,
-    Mesh,
-    Scene,
-    SceneObject,
-    Shape,
-    Sphere,
-    Voxels,
-    make_transform,
-)
-
-SHEET_M = 1e-4  # thickness of what has none
-FLAT = 1e-6  # how far vertices are off one plane, relative to how far they are apart
+from grasp_pose_net.robot.shape_geometry import HULL, SHELL, SOLID, SURFACE, collision_geometry
+from grasp_pose_net.world import Array, Scene, SceneObject
 
 # two shapes, and the distance under which they collide [m]; negative: allowed depth
 Pair = tuple[int, int, float]
-
-# What stands for a shape of the scene: a solid for all; a mesh's surface for the hand and its hull for the others; a
-# surface for all.
-SOLID, SURFACE, HULL, SHELL = "solid", "surface", "hull", "shell"
 
 
 class CollisionChecker:
@@ -175,7 +152,7 @@ def scene_checker(
             (other, owner, margins[owner]) for other, owner in enumerate(there) if margins[owner] > -np.inf
         ]
         for part in entry.parts:
-            for kind, shape in _geometry(part.shape):
+            for kind, shape in collision_geometry(part.shape):
                 if cancel:
                     cancel.check()
                 place = pin.SE3(T_joint_link @ T_link_object @ part.T_object_shape)
@@ -230,97 +207,3 @@ def _carrier(robot: RobotModel, scene: Scene, entry: SceneObject) -> tuple[int, 
 def _fits(kind: str, in_hand: bool, margin: float) -> bool:
     """Whether a shape of a kind is what a link has to keep ``margin`` from; depth in a surface is not defined."""
     return {SOLID: True, HULL: not in_hand, SURFACE: in_hand and margin >= 0.0, SHELL: margin >= 0.0}[kind]
-
-
-@singledispatch
-def _geometry(shape: Shape) -> Iterable[tuple[str, coal.CollisionGeometry]]:
-    """Kind and geometry of what stands for a shape."""
-    raise TypeError(f"no collision geometry for a {type(shape).__name__}")
-
-
-@_geometry.register
-def _(shape: Box) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
-    return ((SOLID, coal.Box(*shape.size.tolist())),)
-
-
-@_geometry.register
-def _(shape: Sphere) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
-    return ((SOLID, coal.Sphere(shape.radius)),)
-
-
-@_geometry.register
-def _(shape: Cylinder) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
-    return ((SOLID, coal.Cylinder(shape.radius, shape.length)),)
-
-
-@_geometry.register
-def _(shape: Cone) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
-    return ((SOLID, coal.Cone(shape.radius, shape.length)),)
-
-
-@_geometry.register
-def _(shape: HalfSpace) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
-    return ((SOLID, coal.Halfspace(shape.normal.copy(), shape.offset)),)
-
-
-@_geometry.register
-def _(shape: Mesh) -> Iterator[tuple[str, coal.CollisionGeometry]]:
-    if (sheets := _sheets(shape.mesh)) is not None:
-        yield SHELL, _surface(sheets)
-        return
-    yield SURFACE, _surface(shape.mesh)
-    yield HULL, _hull(shape.mesh)
-
-
-@_geometry.register
-def _(shape: Voxels) -> tuple[tuple[str, coal.CollisionGeometry], ...]:
-    boxes = trimesh.util.concatenate(
-        [
-            trimesh.creation.box(np.full(3, size), make_transform(centre))
-            for centre, size in zip(shape.centres, shape.sizes, strict=True)
-        ]
-    )
-    return ((SHELL, _surface(cast(trimesh.Trimesh, boxes))),)
-
-
-def forget_meshes() -> None:
-    """Make the geometry of meshes anew the next time, as for one that nobody has seen: for measurements."""
-    _surface.cache_clear()
-    _hull.cache_clear()
-
-
-def _sheets(mesh: trimesh.Trimesh) -> trimesh.Trimesh | None:
-    """A flat mesh, as a wall or a shield is drawn, as two sheets close to each other; None where it is not flat.
-
-    It has no hull, and the broad phase misses what has a bounding box without volume.
-    """
-    _, spread, axes = np.linalg.svd(mesh.vertices - mesh.vertices.mean(0), full_matrices=False)
-    if spread[-1] >= FLAT * spread[0]:
-        return None
-    aside = SHEET_M / 2 * axes[-1]
-    faces = np.vstack([mesh.faces, mesh.faces + len(mesh.vertices)])
-    return trimesh.Trimesh(np.vstack([mesh.vertices - aside, mesh.vertices + aside]), faces, process=False)
-
-
-# The checkers of a pick-up meet the same meshes, and shapes do not change.
-@lru_cache(maxsize=16)
-def _surface(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:
-    surface = coal.BVHModelOBB()
-    surface.beginModel(len(mesh.faces), len(mesh.vertices))
-    surface.addVertices(np.asarray(mesh.vertices, float))
-    surface.addTriangles(np.asarray(mesh.faces, np.int64))
-    surface.endModel()
-    return surface
-
-
-@lru_cache(maxsize=16)
-def _hull(mesh: trimesh.Trimesh) -> coal.CollisionGeometry:
-    hull = ConvexHull(mesh.vertices)
-    points, triangles = coal.StdVec_Vec3s(), coal.StdVec_Triangle()
-    for vertex in hull.points[hull.vertices]:
-        points.append(vertex)
-    place = np.zeros(len(hull.points), np.int64)
-    place[hull.vertices] = np.arange(len(hull.vertices))
-    for a, b, c in place[hull.simplices].tolist():
-        triangles.append(coal.Triangle(a, b, c))
-    return coal.Convex(points, triangles)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 
-import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy")
@@ -37,6 +37,7 @@ def test_a_success_that_lifted_nothing_is_a_lie_and_a_failure_that_says_so_is_no
 
 def test_memory_that_is_taken_is_seen():
     before = resident_mb(os.getpid())
-    taken = np.ones(40_000_000 // 8)
-    assert 30 < resident_mb(os.getpid()) - before < 60
-    assert taken.sum() > 0
+    # from the system itself: an allocator may hand out what it has kept
+    with mmap.mmap(-1, 40_000_000) as taken:
+        taken.write(b"x" * len(taken))
+        assert 30 < resident_mb(os.getpid()) - before < 90
