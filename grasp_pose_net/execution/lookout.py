@@ -23,7 +23,7 @@ class Lookout:
         controllers: Controllers,
         config: PickupConfig,
         planned: Scene,
-        target: str,
+        target: str | None,
         newest: Callable[[], Scene],
     ) -> None:
         """Store where to look.
@@ -33,12 +33,12 @@ class Lookout:
             controllers: measure it.
             config: how far the target may seem to have moved.
             planned: the scene that the plan was made in.
-            target: id of what is reached for.
+            target: id of what is reached for, None for nothing.
             newest: gives the newest scene, the same one as long as there is no other; raises ``ValueError`` where what is
                 around is not known any more.
         """
         self._robot, self._controllers, self._config = robot, controllers, config
-        self._target, self._newest = planned[target], newest
+        self._target, self._newest = None if target is None else planned[target], newest
         self._good: tuple[Scene, Step | None] = (planned, None)
         self._planned = planned
 
@@ -68,17 +68,17 @@ class Lookout:
             ) from error
         if newest is self._planned or (newest is self._good[0] and step is self._good[1]):
             return
-        if step.empty:
-            self._look_at_target(newest)
+        if step.empty and self._target is not None:
+            self._look_at_target(self._target, newest)
         if step.trajectory.joint_names == self._robot.arm.names:
             self._look_ahead(step, newest)
         self._good = (newest, step)
 
-    def _look_at_target(self, newest: Scene) -> None:
-        name = self._target.id
+    def _look_at_target(self, target: SceneObject, newest: Scene) -> None:
+        name = target.id
         if name not in newest:
             raise ExecutionFailed(Problem.WORLD_CHANGED, f"{name} is no longer there; plan again")
-        moved = _moved_m(self._target, newest[name])
+        moved = _moved_m(target, newest[name])
         if moved > self._config.target_moved_m:
             raise ExecutionFailed(
                 Problem.WORLD_CHANGED,

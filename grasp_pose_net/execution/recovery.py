@@ -10,6 +10,7 @@ import numpy as np
 
 from grasp_pose_net.exceptions import ConfigError
 from grasp_pose_net.execution.checked_planner import CheckedPlanner
+from grasp_pose_net.execution.lookout import Lookout
 from grasp_pose_net.execution.measured import MeasuredRobot
 from grasp_pose_net.execution.stages import Controllers, PickupConfig, Step
 from grasp_pose_net.execution.timing import smooth_move
@@ -117,7 +118,12 @@ class Recovery:
         return f"moved back by {grasp.approach_m[0]:.2f} m. {self._measured.whereabouts(grasp.T_world_tip)}"
 
     def home(
-        self, planner: CheckedPlanner, tried: Tried | None, scene: Scene, cancelled: Callable[[], bool]
+        self,
+        planner: CheckedPlanner,
+        tried: Tried | None,
+        scene: Scene,
+        cancelled: Callable[[], bool],
+        newest: Callable[[], Scene] | None = None,
     ) -> str:
         """Move the arm to its home posture, at first out of what it touches; where things are then, as text.
 
@@ -129,16 +135,22 @@ class Recovery:
             tried: the grasp that was tried last, None if there was none.
             scene: what is around.
             cancelled: whether to stop.
+            newest: gives the newest scene, which is looked at on the way home, see :class:`Lookout`; None: nothing changes.
 
         Raises:
             PlanningFailed: there is no way; the text says what is touched. Nothing was moved.
             ExecutionFailed: the joint state is not to be trusted, or the controller failed.
         """
         start = self._measured.configuration()
+        lookout = Lookout(
+            self._robot, self._controllers, self._config, scene, None, newest or (lambda: scene)
+        )
         scene = tried.seen_in(scene) if tried else scene
         for step in self._way_home(planner, tried, start, scene):
             self._measured.check_start(step)
-            self._controllers.execute(step.trajectory, step.may_stop_short, cancelled)
+            # on the way out something is touched, and only left
+            watched = lookout.over(step, cancelled) if step.stage == HOME else cancelled
+            self._controllers.execute(step.trajectory, step.may_stop_short, watched)
             if not step.may_stop_short:
                 self._measured.check_end(step, cancelled)
         return f"at home. {self._measured.whereabouts()}"

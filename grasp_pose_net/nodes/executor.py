@@ -248,7 +248,8 @@ class ExecutorNode(GuardedNode):
 
     def _home(self) -> str:
         planner = self._planner(self._config.motion, self._halted)
-        return self._recovery.home(planner, self._tried, self._scene.scene, self._halted)
+        scene = self._scene
+        return self._recovery.home(planner, self._tried, scene.scene, self._halted, lambda: scene.scene)
 
     def _answer(
         self, what: str, do: Callable[[], str], request: Trigger.Request, response: Trigger.Response

@@ -189,6 +189,23 @@ def test_where_no_way_leads_out_home_says_what_is_touched_and_moves_nothing(robo
     assert controllers.asked == []
 
 
+def test_what_comes_into_the_way_home_stops_the_arm(robot, home, scene, grasp):
+    controllers, tried = stopped_in(robot, home, scene, grasp, 2)
+    wall = box("wall", (0.3, 0.3, 0.3), robot.link_pose(home, "rh_palm")[:3, 3])
+
+    def execute(trajectory, may_stop_short, cancelled):
+        cancelled()
+        Recorder.execute(controllers, trajectory, may_stop_short, cancelled)
+
+    controllers.execute = execute
+    planner = OmplPlanner(robot, MOTION)
+    with pytest.raises(ExecutionFailed, match="would hit wall on what was left") as failure:
+        recovery(robot, controllers).home(planner, tried, scene, NEVER, lambda: Scene((*scene.objects, wall)))
+    assert failure.value.problem is Problem.WORLD_CHANGED
+    assert not at_home(robot, controllers, home)
+    assert "at home" in recovery(robot, controllers).home(planner, tried, scene, NEVER, lambda: scene)
+
+
 def test_what_is_held_goes_home_with_the_hand(robot, home, scene, grasp):
     controllers, tried = stopped_in(robot, home, scene, grasp, 6)
     posture = robot.configuration(controllers.positions)[robot.hand.indices]
