@@ -65,12 +65,14 @@ def surface_points(shape: Solid, spacing: float) -> Array:
 
 def exposed_points(shapes: tuple[Solid, ...], spacing: float) -> Array:
     """Points (N, 3) on the surface of the union of shapes that share a link, in its frame."""
-    kept = []
-    for shape in shapes:
-        points = surface_points(shape, spacing)
-        others = [signed_distance(other, points) for other in shapes if other is not shape]
-        kept.append(points[np.min(others, axis=0) > -1e-6] if others else points)
-    return np.concatenate(kept)
+    return np.concatenate([bare_points(shape, shapes, spacing) for shape in shapes])
+
+
+def bare_points(shape: Solid, shapes: tuple[Solid, ...], spacing: float) -> Array:
+    """Points (N, 3) on the surface of one of some shapes that none of the others hides."""
+    points = surface_points(shape, spacing)
+    others = [signed_distance(other, points) for other in shapes if other is not shape]
+    return points[np.min(others, axis=0) > -1e-6] if others else points
 
 
 def inner_points(shape: Solid, spacing: float) -> Array:
