@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -93,6 +94,51 @@ class Hand(ReadOnlyArrays):
     def size(self) -> int:
         """Length of the pose vector."""
         return 7 + len(self.independent_names)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits of all that grasps depend on: joints, limits, couplings, shapes, contact points.
+
+        Networks and data sets carry it. What a grasp does not depend on (comments, colours, masses) does not change it.
+        """
+        tree, contacts = self.tree, self.contacts
+        numbers = [
+            self.lower,
+            self.upper,
+            self.joint_ratios,
+            tree.rotation,
+            tree.translation,
+            tree.axis,
+            tree.ratio,
+        ]
+        numbers += [contacts.position, contacts.normal]
+        numbers += [array for shape in self.shapes for array in (np.array(shape.size), shape.T_link_shape)]
+        names = [
+            *self.independent_names,
+            *self.joint_names,
+            *tree.names,
+            *map(str, tree.parent),
+            *map(str, tree.dof),
+        ]
+        names += [f"{shape.link} {shape.kind}" for shape in self.shapes] + [
+            str(link) for link in contacts.link
+        ]
+        digest = hashlib.sha256("\n".join(names).encode())
+        for array in numbers:
+            digest.update((np.round(array, 7) + 0.0).tobytes())  # + 0.0: no minus before a zero
+        return digest.hexdigest()[:16]
+
+    def mismatch(self, name: str, fingerprint: str | None) -> str:
+        """Why something that was made for a hand does not belong to this one; empty where it does.
+
+        Args:
+            name: of the hand that it was made for.
+            fingerprint: of that hand; None where it was not written down.
+        """
+        if name == self.name and fingerprint == self.fingerprint:
+            return ""
+        known = fingerprint or "of unknown shape"
+        return f"asked for hand {self.name!r} ({self.fingerprint}), found it made for hand {name!r} ({known})"
 
     @property
     def is_palm(self) -> np.ndarray:

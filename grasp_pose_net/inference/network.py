@@ -151,6 +151,7 @@ def save_network(path: Path, network: nn.Module, hand: Hand, **notes: Any) -> No
     architecture = next(name for name, kind in ARCHITECTURES.items() if isinstance(network, kind))
     header = {
         "hand": hand.name,
+        "hand_hash": hand.fingerprint,
         "architecture": architecture,
         "options": network.options,
         "pose_size": hand.size,
@@ -196,11 +197,8 @@ def load_network(name: str, hand: Hand) -> nn.Module:
     """
     path = _file(name)
     header, tensors = _read(path)
-    if header["hand"] != hand.name or header["pose_size"] != hand.size:
-        raise CheckpointError(
-            f"{path}: asked for hand {hand.name!r} (x of {hand.size}), found weights for hand "
-            f"{header['hand']!r} (x of {header['pose_size']}); name a network trained for {hand.name!r}"
-        )
+    if reason := hand.mismatch(header["hand"], header.get("hand_hash")):
+        raise CheckpointError(f"{path}: {reason}; name a network trained for this hand, train one, or ask for `sampled`")
     if header["architecture"] not in ARCHITECTURES:
         raise CheckpointError(
             f"{path}: asked for one of the architectures {', '.join(ARCHITECTURES)}, "

@@ -9,9 +9,7 @@ on how many workers there were. Objects that were left out are looked at again i
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +21,6 @@ from tqdm import tqdm
 
 from grasp_pose_net.exceptions import GraspPoseNetError
 from grasp_pose_net.hand import Hand
-from grasp_pose_net.models import hand_file
 from grasp_pose_net.synthesis.backends import Backend, in_parallel
 from grasp_pose_net.synthesis.config import Synthesis
 from grasp_pose_net.synthesis.dataset_report import dataset_report
@@ -99,12 +96,10 @@ def synthesize_dataset(
 def describe_run(hand: str, grasps: int, seed: int, config: Synthesis, validate: Validate | None) -> str:
     """JSON of all that grasps depend on besides the mesh: two runs that agree in it give the same grasps."""
     loaded = Hand.load(hand)
-    urdf = re.sub("<!--.*?-->", "", loaded.urdf, flags=re.DOTALL)  # xacro writes a path into one
-    content = hashlib.sha256(urdf.encode() + hand_file(hand).read_bytes()).hexdigest()[:16]
     trial: Any = validate and {"name": getattr(validate, "__name__", type(validate).__name__)}
     if dataclasses.is_dataclass(validate) and not isinstance(validate, type):
         trial |= dataclasses.asdict(validate)
-    facts = {"hand": loaded.name, "hand_files": content, "grasps": grasps, "seed": seed}
+    facts = {"hand": loaded.name, "hand_hash": loaded.fingerprint, "grasps": grasps, "seed": seed}
     return json.dumps(
         facts | {"planner": dataclasses.asdict(config), "trial": trial}, sort_keys=True, default=str
     )

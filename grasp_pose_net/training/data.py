@@ -6,6 +6,7 @@ and any number of workers makes the same batches.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -128,8 +129,8 @@ def load_objects(dataset: Path, meshes: Path, hand: Hand) -> dict[str, Objects]:
         GraspPoseNetError: a mesh is missing, the dataset is for another hand, or has no training objects.
     """
     data = load_dataset(dataset)
-    if data.hand != hand.name:
-        raise GraspPoseNetError(f"{dataset}: asked for grasps of hand {hand.name!r}, found {data.hand!r}")
+    if reason := hand.mismatch(data.hand, json.loads(data.run).get("hand_hash")):
+        raise GraspPoseNetError(f"{dataset}: {reason}; make grasps of this hand with `synthesize`")
     files = {object_name(file): file for file in find_meshes(meshes)}
     good = data.held if data.held.any() else np.ones_like(data.held)
     sides: dict[str, list[tuple[str, SignedDistanceField, np.ndarray]]] = {side: [] for side in SIDES}

@@ -45,7 +45,7 @@ def prepared_objects(
         hand: the hand it must have been made for.
         cache: folder of prepared files; the user's cache folder without.
     """
-    key = hashlib.sha256(f"{_FORMAT} {hand.name} {FIELD_CELLS} {VALIDATION_SHARE}".encode())
+    key = hashlib.sha256(f"{_FORMAT} {hand.name} {hand.fingerprint} {FIELD_CELLS} {VALIDATION_SHARE}".encode())
     key.update(dataset.read_bytes() if dataset.is_file() else b"")
     path = (cache or cache_dir()) / f"{dataset.stem}-{key.hexdigest()[:16]}.npz"
     if not path.exists():
@@ -69,6 +69,7 @@ def save_prepared(path: Path, sides: dict[str, Objects], hand: Hand, **notes: An
             stream,
             format=_FORMAT,
             hand=hand.name,
+            hand_hash=hand.fingerprint,
             notes=json.dumps(notes),
             names=np.array([name for o in objects for name in o.names]),
             side=np.repeat(np.array(list(sides)), [len(o) for o in objects]),
@@ -86,10 +87,8 @@ def load_prepared(path: Path, hand: Hand) -> dict[str, Objects]:
         GraspPoseNetError: no such file, or it is for another hand.
     """
     data = _read(path)
-    if str(data["hand"]) != hand.name:
-        raise GraspPoseNetError(
-            f"{path}: asked for grasps of hand {hand.name!r}, found {str(data['hand'])!r}"
-        )
+    if reason := hand.mismatch(str(data["hand"]), str(data["hand_hash"])):
+        raise GraspPoseNetError(f"{path}: {reason}; prepare it again")
     grasps = np.split(data["grasps"], np.cumsum(data["counts"])[:-1])
     return {side: _objects(data, grasps, np.flatnonzero(data["side"] == side), hand) for side in SIDES}
 
