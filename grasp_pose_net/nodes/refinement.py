@@ -42,7 +42,7 @@ from grasp_pose_net.shapes import RUN_TIME_RESOLUTION
 from grasp_pose_net.world import Scene, SceneObject
 
 # A caller may have got the newest objects a little earlier than this node.
-SCENE_WAIT_S = 2.0
+SCENE_WAIT_S = 6.0  # a scene may be prepared by one node while the other still compiles
 POLL_S = 0.002
 
 
