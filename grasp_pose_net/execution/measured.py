@@ -75,7 +75,7 @@ class MeasuredRobot:
 
     def _end_problem(self, step: Step) -> ExecutionFailed | None:
         """What speaks against a motion having been done."""
-        measured, end = self.configuration(), self._end_of(step)
+        measured, end = self.configuration(), self._robot.after(step.start, step.trajectory)
         if why := self._arm_away(measured, end, "the planned end", self._config.end_tolerance_rad):
             return ExecutionFailed(
                 Problem.NOT_AT_END, f"{why}, though its controller says it is there; does the arm follow it?"
@@ -120,13 +120,6 @@ class MeasuredRobot:
             f"none of {len(behind)} pressing fingers is held up: each is, all its joints together, within {least:g} rad of "
             "where it presses to; has the object moved since it was seen?",
         )
-
-    def _end_of(self, step: Step) -> Array:
-        """Configuration (J,) where a motion should have ended."""
-        end = step.start.copy()
-        group = self._robot.arm if step.trajectory.joint_names == self._robot.arm.names else self._robot.hand
-        end[group.indices] = step.trajectory.positions[-1]
-        return end
 
     def _arm_away(self, measured: Array, planned: Array, where: str, tolerance: float) -> str:
         """The arm's joint that is furthest from where it was planned, as text; empty where all are near."""

@@ -166,9 +166,9 @@ class Pickup:
         posture = start[robot.hand.indices]
         opened = self._with_hand(start, grasp.pre_grasp)
         reach = plan.plan_to_joints(opened, path.pre_grasp, motion.reach_scene)
-        at_pre_grasp = self._after(opened, reach)
+        at_pre_grasp = robot.after(opened, reach)
         approach = plan.plan_cartesian(at_pre_grasp, grasp.T_world_tip, motion.contact_scene)
-        at_grasp = self._after(at_pre_grasp, approach)
+        at_grasp = robot.after(at_pre_grasp, approach)
         closed = self._with_hand(at_grasp, grasp.grasp)
         squeeze, efforts = self._limited_squeeze(grasp)
         lift_scene = motion.lift_scene(robot.link_pose(closed, robot.tip))
@@ -212,11 +212,6 @@ class Pickup:
         configuration[self._robot.hand.indices] = np.clip(
             posture, self._robot.hand.lower, self._robot.hand.upper
         )
-        return configuration
-
-    def _after(self, configuration: Array, trajectory: Trajectory) -> Array:
-        configuration = configuration.copy()
-        configuration[self._robot.arm.indices] = trajectory.positions[-1]
         return configuration
 
     def _execute(

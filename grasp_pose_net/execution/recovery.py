@@ -167,7 +167,7 @@ class Recovery:
         for way in self._ways_out(tried, start, scene):
             try:
                 steps = way(planner, start, scene)
-                after = self._with(start, *(step.trajectory for step in steps))
+                after = self._robot.after(start, *(step.trajectory for step in steps))
                 home = planner.plan_to_joints(after, self._home, scene)
                 return [*steps, Step(HOME, home, after, scene, empty=scene.attached is None)]
             except PlanningFailed as error:
@@ -203,7 +203,7 @@ class Recovery:
         if (posture - grasp.pre_grasp) @ closing > CLOSED_PART * closing @ closing:
             opening = self._hand_move(posture, grasp.pre_grasp)
             steps.append(Step(BACK, opening, start, scene, empty=False, may_stop_short=True))
-        opened = self._with(start, *(step.trajectory for step in steps))
+        opened = self._robot.after(start, *(step.trajectory for step in steps))
         if length_m > 0:
             # not with fingers that something has kept from opening
             steps.append(Step(BACK, self._back(planner, tried, opened, length_m, scene), opened, scene))
@@ -225,15 +225,6 @@ class Recovery:
     def _hand_move(self, posture: Array, goal: Array) -> Trajectory:
         limits = self._motion.hand_limits(self._robot)
         return smooth_move(self._robot.hand.names, posture, goal, limits, self._config.posture_s)
-
-    def _with(self, configuration: Array, *done: Trajectory) -> Array:
-        """Configuration (J,) [rad] once some motions have ended."""
-        ends = {
-            name: value
-            for one in done
-            for name, value in zip(one.joint_names, one.positions[-1], strict=True)
-        }
-        return self._robot.configuration(ends, configuration)
 
 
 def without_clearance(motion: MotionConfig) -> MotionConfig:

@@ -57,9 +57,7 @@ def way_out(
             if failure.problem is Problem.CANCELLED:
                 raise
             continue
-        end = start.copy()
-        end[robot.arm.indices] = leaving.positions[-1]
-        if not planner.touched(end, scene):
+        if not planner.touched(robot.after(start, leaving), scene):
             return leaving
     raise PlanningFailed(
         Problem.START_IN_COLLISION,

@@ -17,7 +17,7 @@ from grasp_pose_net.hand.urdf import robot_xml
 from grasp_pose_net.reading import attribute, brief, one_line, parse_xml
 from grasp_pose_net.robot.capsules import merge_capsules
 from grasp_pose_net.robot.chain import Chain
-from grasp_pose_net.world import Array, inverse_transform
+from grasp_pose_net.world import Array, Trajectory, inverse_transform
 from grasp_pose_net.world.checks import finite
 
 
@@ -124,6 +124,13 @@ class RobotModel:
             if name in self._index:
                 configuration[self._index[name]] = value
         return configuration
+
+    def after(self, configuration: Array, *motions: Trajectory) -> Array:
+        """Configuration (J,) [rad] once some motions, of any of its joints, have ended."""
+        ends: dict[str, float] = {}
+        for motion in motions:
+            ends |= zip(motion.joint_names, motion.positions[-1].tolist(), strict=True)
+        return self.configuration(ends, configuration)
 
     def link_pose(self, configuration: Array, link: str) -> Array:
         """T_world_link (4, 4) at a configuration (J,) [rad].
