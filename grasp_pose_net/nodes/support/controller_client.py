@@ -137,16 +137,12 @@ class ControllerClient:
         Raises:
             ExecutionFailed: cancelled, or it is not there in time, or does another motion.
         """
-        waiting = self._stopwatch()
-        while not action.is_there:
-            if cancelled():
-                raise ExecutionFailed(Problem.CANCELLED, f"while waiting for {action.name}")
-            if waiting.seconds > self._parameters.answer_timeout_s:
-                raise ExecutionFailed(
-                    Problem.TIMED_OUT,
-                    f"{action.name} is not there after {self._parameters.answer_timeout_s:g} s; start it",
-                )
-            time.sleep(POLL_S)
+        self._await(
+            lambda: action.is_there,
+            cancelled,
+            stopped=f"while waiting for {action.name}",
+            late=f"{action.name} is not there after {self._parameters.answer_timeout_s:g} s; start it",
+        )
         if action.does_another:
             raise ExecutionFailed(
                 Problem.BUSY, f"{action.name} does a motion of another client; wait for its end or cancel it"
@@ -165,15 +161,27 @@ class ControllerClient:
         Raises:
             ExecutionFailed: cancelled, or it did neither in time.
         """
+        self._await(
+            lambda: goal.accepted or goal.rejected,
+            cancelled,
+            stopped=f"{name} was told to stop",
+            late=f"{name} did not answer within {self._parameters.answer_timeout_s:g} s; see its log",
+        )
+
+    def _await(
+        self, ready: Callable[[], bool], cancelled: Callable[[], bool], *, stopped: str, late: str
+    ) -> None:
+        """Block until a controller is ready.
+
+        Raises:
+            ExecutionFailed: cancelled, with the text ``stopped``; or not in ``answer_timeout_s``, with the text ``late``.
+        """
         waiting = self._stopwatch()
-        while not (goal.accepted or goal.rejected):
+        while not ready():
             if cancelled():
-                raise ExecutionFailed(Problem.CANCELLED, f"{name} was told to stop")
+                raise ExecutionFailed(Problem.CANCELLED, stopped)
             if waiting.seconds > self._parameters.answer_timeout_s:
-                raise ExecutionFailed(
-                    Problem.TIMED_OUT,
-                    f"{name} did not answer within {self._parameters.answer_timeout_s:g} s; see its log",
-                )
+                raise ExecutionFailed(Problem.TIMED_OUT, late)
             time.sleep(POLL_S)
 
     def _await_end(
