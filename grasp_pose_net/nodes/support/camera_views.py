@@ -34,7 +34,6 @@ from grasp_pose_net.perception import PerceptionConfig, View
 from grasp_pose_net.perception.matching import together
 
 DISCOVERY_S = 0.5  # a node that has just started does not know of all publishers
-SLOWEST_CLOCK = 0.2  # pace of a simulation, relative to the wall's, that is waited for
 AHEAD_S = 1.0  # /clock may lag behind the stamps of a simulation's clouds, but not by this
 KEPT = 8  # messages of one camera that wait for those of the others
 

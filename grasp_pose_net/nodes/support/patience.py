@@ -12,6 +12,11 @@ SLOWEST_CLOCK = 0.1  # simulated time that is slower than this, relative to the 
 POLL_S = 0.02
 
 
+def is_simulated(clock: Clock) -> bool:
+    """Whether a clock is a simulation's or a recording's."""
+    return isinstance(clock, ROSClock) and clock.ros_time_is_active
+
+
 class Patience:
     """Runs from when it is made; in simulated time where the clock follows ``/clock``, but never shorter than on the wall."""
 
@@ -27,7 +32,7 @@ class Patience:
         """Whether the time has passed; a simulated clock that stands still for as long ends it, too."""
         wall = time.monotonic()
         waited = wall - self._wall
-        if not (isinstance(self._clock, ROSClock) and self._clock.ros_time_is_active):
+        if not is_simulated(self._clock):
             return waited > self._seconds
         now = self._now()
         if now != self._last:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
-from rclpy.clock import Clock, ROSClock
+from rclpy.clock import Clock
+
+from grasp_pose_net.nodes.support.patience import is_simulated
 
 LOOK_S = 0.05
-
-
-def is_simulated(clock: Clock) -> bool:
-    """Whether a clock is a simulation's or a recording's."""
-    return isinstance(clock, ROSClock) and clock.ros_time_is_active
 
 
 class Stopwatch:
