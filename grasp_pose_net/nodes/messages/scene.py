@@ -76,7 +76,7 @@ def objects_from_messages(messages: Sequence[CollisionObject], frame: str) -> tu
         MessageError: there are too many shapes, or as :func:`object_from_message`.
         WorldError: as :func:`object_from_message`.
     """
-    shapes = sum(len(one.primitives) + len(one.meshes) + len(one.planes) for one in messages)
+    shapes = shape_count(messages)
     if shapes > MOST_SHAPES:
         raise MessageError(
             f"the objects have {shapes} shapes, at most {MOST_SHAPES} are checked in time; send fewer, larger ones"
@@ -87,6 +87,11 @@ def objects_from_messages(messages: Sequence[CollisionObject], frame: str) -> tu
             f"the meshes of all objects have {triangles} triangles, at most {MOST_TRIANGLES} are taken; send simpler ones"
         )
     return tuple(object_from_message(one, frame) for one in messages)
+
+
+def shape_count(messages: Sequence[CollisionObject]) -> int:
+    """How many shapes objects of messages have."""
+    return sum(len(one.primitives) + len(one.meshes) + len(one.planes) for one in messages)
 
 
 def object_from_message(message: CollisionObject, frame: str, unnamed: str = "") -> SceneObject:

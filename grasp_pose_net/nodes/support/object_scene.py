@@ -10,7 +10,7 @@ from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 
 from grasp_pose_net.exceptions import GraspPoseNetError, MessageError
-from grasp_pose_net.nodes.messages.scene import scene_from_message
+from grasp_pose_net.nodes.messages.scene import scene_from_message, shape_count
 from grasp_pose_net.nodes.messages.targets import scene_around
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.nodes.support.shared import SceneParameters
@@ -89,7 +89,7 @@ def check_size(objects: Sequence[CollisionObject], bounds: SceneParameters) -> N
     Raises:
         MessageError: too many shapes, or too large a mesh; the text names it.
     """
-    shapes = sum(len(one.primitives) + len(one.meshes) + len(one.planes) for one in objects)
+    shapes = shape_count(objects)
     if shapes > bounds.most_shapes:
         raise MessageError(
             f"{len(objects)} objects with {shapes} shapes, allowed are {bounds.most_shapes}; leave out what the arm cannot "
