@@ -10,7 +10,6 @@ import copy
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from tf2_msgs.msg import TFMessage
 
 from grasp_pose_net.bringup import Runner
 from grasp_pose_net.exceptions import ExecutionError
-from grasp_pose_net.nodes.hostile import BORDERS, mutated
+from grasp_pose_net.nodes.hostile import BORDERS, Tally, mutated
 from grasp_pose_net.nodes.support.demo_client import DemoClient, connected
 from grasp_pose_net.nodes.support.qos import LATCHED
 from grasp_pose_net.system import NODES, Start
@@ -31,25 +30,6 @@ from grasp_pose_net.system import NODES, Start
 ANSWER_S = 30.0  # of the simulation's clock, for an answer
 TRIES = 3  # to send a goal, since the client library loses answers
 LATEST_S = 2.0  # an honest scene has arrived by then
-
-
-@dataclass
-class Exchange:
-    """What came of hostile messages of one sort.
-
-    Attributes:
-        sent: how many.
-        done: requests that were fulfilled.
-        refused: requests that were refused, with a sentence.
-        slowest_s: longest time to an answer [s, on the wall].
-        failures: what was not as it should be.
-    """
-
-    sent: int = 0
-    done: int = 0
-    refused: int = 0
-    slowest_s: float = 0.0
-    failures: list[str] = field(default_factory=list)
 
 
 class Attack:
@@ -76,7 +56,7 @@ class Attack:
             "joint states": self._joint_states,
             "transforms": self._transform,
         }
-        self.exchanges = {name: Exchange() for name in self.sorts}
+        self.tallies = {name: Tally(name) for name in self.sorts}
 
     def prepare(self) -> None:
         """Capture and plan, as an honest client does.
@@ -101,20 +81,19 @@ class Attack:
     def run(self, number: int) -> None:
         """Send hostile message ``number``; the same for each seed."""
         name = list(self.sorts)[number % len(self.sorts)]
-        exchange, began = self.exchanges[name], time.monotonic()
-        exchange.sent += 1
+        tally, began = self.tallies[name], time.monotonic()
         try:
             code, text = self.sorts[name](random.Random(f"{name} {self._seed} {number}"))
         except ExecutionError as error:
-            exchange.failures.append(f"{number}: {error}")
+            tally.failures.append((number, str(error)))
             return
-        exchange.slowest_s = max(exchange.slowest_s, time.monotonic() - began)
+        tally.slowest_s = max(tally.slowest_s, time.monotonic() - began)
         if code == MoveItErrorCodes.SUCCESS:
-            exchange.done += 1
+            tally.taken += 1
         elif len(text.split()) > 2:
-            exchange.refused += 1
+            tally.refused += 1
         else:
-            exchange.failures.append(f"{number}: code {code} without a sentence: {text!r}")
+            tally.failures.append((number, f"code {code} without a sentence: {text!r}"))
 
     def _plan(self, rng: random.Random) -> tuple[int, str]:
         return self._asked(self._client.plan_client, _broken("request", rng))
@@ -171,9 +150,7 @@ class Attack:
         return []
 
 
-def attack(
-    requests: int, seed: int, logs: Path, say: Callable[[str], None]
-) -> tuple[dict[str, Exchange], list[str]]:
+def attack(requests: int, seed: int, logs: Path, say: Callable[[str], None]) -> tuple[list[Tally], list[str]]:
     """Send hostile messages to five running nodes.
 
     Args:
@@ -194,13 +171,13 @@ def attack(
         for number in range(requests):
             one.run(number)
             if (number + 1) % 100 == 0:
-                failures = sum(len(exchange.failures) for exchange in one.exchanges.values())
+                failures = sum(len(tally.failures) for tally in one.tallies.values())
                 say(
                     f"{number + 1} of {requests} hostile messages to running nodes, {failures} not as they should be"
                 )
         broken = one.honest_again()
         runner.check()
-    return one.exchanges, broken
+    return list(one.tallies.values()), broken
 
 
 def _broken(border: str, rng: random.Random) -> Any:

@@ -12,10 +12,8 @@ status is 1. Cancels, signals and long runs have studies of their own: `study ca
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +22,9 @@ from grasp_pose_net.commands.study.broken_files.run import break_files
 from grasp_pose_net.markdown import table
 from grasp_pose_net.provenance import record
 from grasp_pose_net.storage import save_json
+
+if TYPE_CHECKING:
+    from grasp_pose_net.nodes.hostile import Tally
 
 HEAD = ("part", "what", "tried", "taken or done", "refused in words", "slowest [s]", "faults")
 Row = dict[str, Any]
@@ -62,46 +63,21 @@ def main(
 
 
 def _messages(count: int, seed: int) -> list[Row]:
-    from grasp_pose_net.nodes.hostile import BORDERS, KINDS, fuzz, meet
+    from grasp_pose_net.nodes.hostile import BORDERS, fuzz, meet_kinds
 
     rows = []
     for name in BORDERS:
-        taken, faults, slowest = 0, [], 0.0
-        kinds = [kind for kind in KINDS if kind.border == name]
-        for kind in kinds:
-            began = time.perf_counter()
-            try:
-                refused = bool(meet(BORDERS[name], kind.message()))
-            except Exception as error:
-                faults.append(f"{kind.name}: {error!r}")
-                continue
-            finally:
-                slowest = max(slowest, time.perf_counter() - began)
-            taken += not refused
-            if refused is not (kind.right == "refused"):
-                faults.append(f"{kind.name}: {kind.right} is right")
-        rows.append(_row("kinds of message", name, len(kinds), taken, len(kinds) - taken, slowest, faults))
+        rows.append(_tallied("kinds of message", meet_kinds(name)))
         tally = fuzz(name, count, seed)
-        faults = [f"{number}: {text}" for number, text in tally.failures]
-        rows.append(
-            _row("mutated messages", name, count, tally.taken, tally.refused, tally.slowest_s, faults)
-        )
+        rows.append(_tallied("mutated messages", tally))
         typer.echo(f"{name}: {tally.taken} taken, {tally.refused} refused, {len(tally.failures)} faults")
     return rows
 
 
 def _files(count: int, seed: int) -> list[Row]:
     return [
-        _row(
-            "broken files",
-            name,
-            count,
-            t.right,
-            t.refused,
-            t.seconds,
-            [asdict(t)["faults"]] if t.faults else [],
-        )
-        for name, t in break_files(count, seed, say=typer.echo).items()
+        _row("broken files", name, count, tally.right, tally.refused, tally.seconds, tally.faults)
+        for name, tally in break_files(count, seed, say=typer.echo).items()
     ]
 
 
@@ -117,12 +93,14 @@ def _goals(count: int) -> list[Row]:
 def _requests(count: int, seed: int, logs: Path) -> list[Row]:
     from grasp_pose_net.nodes.fault_check import attack
 
-    exchanges, broken = attack(count, seed, logs, typer.echo)
-    rows = [
-        _row("running nodes", name, e.sent, e.done, e.refused, e.slowest_s, e.failures)
-        for name, e in exchanges.items()
-    ]
+    tallies, broken = attack(count, seed, logs, typer.echo)
+    rows = [_tallied("running nodes", tally) for tally in tallies]
     return [*rows, _row("running nodes", "an honest client afterwards", 1, not broken, 0, 0.0, broken)]
+
+
+def _tallied(part: str, tally: Tally) -> Row:
+    faults = [f"{number}: {text}" for number, text in tally.failures]
+    return _row(part, tally.border, tally.tried, tally.taken, tally.refused, tally.slowest_s, faults)
 
 
 def _row(part: str, what: str, tried: int, done: int, refused: int, slowest: float, faults: list[Any]) -> Row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import traceback
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from grasp_pose_net.exceptions import GraspPoseNetError, WorldError
 from grasp_pose_net.nodes.hostile.borders import BORDERS, Border
+from grasp_pose_net.nodes.hostile.kinds import KINDS, REFUSED, TAKEN, Kind
 from grasp_pose_net.nodes.hostile.mutation import mutated
 from grasp_pose_net.world import rigid_transform
 
@@ -22,12 +24,12 @@ MAY_BE_INFINITE = {"depth_m", "path_tolerance", "goal_tolerance"}
 
 @dataclass
 class Tally:
-    """What came of messages at one border.
+    """What came of messages at one border, or of requests of one sort.
 
     Attributes:
         border: its name.
-        taken: how many became something valid.
-        refused: how many were refused by an error of the package, with a sentence.
+        taken: how many became something valid, or were done.
+        refused: how many were refused with a sentence.
         slowest_s: longest time that one took.
         failures: of every other: its number, and what happened.
     """
@@ -37,6 +39,11 @@ class Tally:
     refused: int = 0
     slowest_s: float = 0.0
     failures: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def tried(self) -> int:
+        """How many there were."""
+        return self.taken + self.refused + len(self.failures)
 
 
 def meet(border: Border, message: Any) -> str:
@@ -67,18 +74,39 @@ def fuzz(name: str, count: int, seed: int) -> Tally:
         count: how many.
         seed: decides what is changed.
     """
-    border, tally = BORDERS[name], Tally(name)
-    for number in range(count):
-        message = mutated(border.honest(), random.Random(f"{name} {seed} {number}"))
+    honest = BORDERS[name].honest
+    return _met(name, (mutated(honest(), random.Random(f"{name} {seed} {n}")) for n in range(count)))
+
+
+def meet_kinds(name: str) -> Tally:
+    """Each kind of the table at a border; one that is taken though it should be refused is a failure, and one the other way.
+
+    Args:
+        name: the border, of `BORDERS`.
+    """
+    kinds = [kind for kind in KINDS if kind.border == name]
+    return _met(name, (kind.message() for kind in kinds), kinds)
+
+
+def _met(name: str, messages: Iterable[Any], kinds: Sequence[Kind] = ()) -> Tally:
+    """What comes of messages at a border; each is of one of ``kinds``, where these are given."""
+    tally = Tally(name)
+    for number, message in enumerate(messages):
         started = perf_counter()
         try:
-            reason = meet(border, message)
+            outcome = REFUSED if meet(BORDERS[name], message) else TAKEN
         except Exception:
-            tally.failures.append((number, traceback.format_exc(limit=-6)))
-        else:
-            tally.refused += bool(reason)
-            tally.taken += not reason
+            outcome = traceback.format_exc(limit=-6)
         tally.slowest_s = max(tally.slowest_s, perf_counter() - started)
+        if outcome not in (TAKEN, REFUSED):
+            tally.failures.append((number, outcome))
+        elif kinds and outcome != kinds[number].right:
+            tally.failures.append(
+                (number, f"{kinds[number].name}: {outcome}, but {kinds[number].right} is right")
+            )
+        else:
+            tally.refused += outcome == REFUSED
+            tally.taken += outcome == TAKEN
     return tally
 
 
