@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -137,8 +136,7 @@ class ExecutorNode(GuardedNode):
             return self._serve(handle)
         except Exception as error:
             # whoever asked must hear of any failure, and of where the robot is
-            self.get_logger().error(traceback.format_exc())
-            text = f"unexpected error, see the executor's log: {error!r}. {self._measured.whereabouts()}"
+            text = f"{self.fault('a goal for /pickup', error)}. {self._measured.whereabouts()}"
             return self._end(handle, PickupAction.Result(), MoveItErrorCodes.FAILURE, text)
         finally:
             self._leave()
