@@ -16,15 +16,21 @@ from typing import Annotated
 
 import typer
 
+from grasp_pose_net.commands.options import checked_seed, writable_file, writable_folder
+
 
 def main(
-    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    out: Annotated[Path, typer.Option(help="JSON file to write.", callback=writable_file())],
     pickups: Annotated[int, typer.Option(min=1, help="How many.")] = 300,
     objects: Annotated[
         Path | None, typer.Option(help="Mesh or folder of meshes; the package's own without it.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides objects, places and camera errors.")] = 0,
-    logs: Annotated[Path, typer.Option(help="Folder for what the nodes say.")] = Path("runs/soak"),
+    seed: Annotated[
+        int, typer.Option(help="Decides objects, places and camera errors.", callback=checked_seed)
+    ] = 0,
+    logs: Annotated[
+        Path, typer.Option(help="Folder for what the nodes say.", callback=writable_folder)
+    ] = Path("runs/soak"),
 ) -> None:
     """Run the pick-ups."""
     from grasp_pose_net.nodes.soak_check import check_soak
